@@ -1,0 +1,116 @@
+"""The record that a modality fills in, and the values that pass through it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from tutelage.errors import NotYetError
+
+Item = Path | str | npt.NDArray[Any]
+"""What a user hands over as one example: a file, a string, or an array."""
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """How an input is made ready for a teacher: a value of its card and part of every digest.
+
+    Attributes:
+        size: height = width in pixels of what the network sees.
+        resize: length in pixels of the short side before the central crop.
+        interpolation: ``"bicubic"`` or ``"bilinear"`` (Pillow's, which low-pass filters).
+        mean, std: per channel, for values in 0..1.
+        channels: of the array handed over, 3 for RGB.
+        padding: the networks own rule for borders, kept because it changes activations.
+    """
+
+    size: int = 224
+    resize: int = 256
+    interpolation: Literal["bicubic", "bilinear"] = "bicubic"
+    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
+    std: tuple[float, ...] = (0.229, 0.224, 0.225)
+    channels: int = 3
+    padding: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """A plain dictionary; ``InputSpec.from_json`` is its inverse."""
+        return {**asdict(self), "mean": list(self.mean), "std": list(self.std)}
+
+    @staticmethod
+    def from_json(value: Mapping[str, Any]) -> InputSpec:
+        """The inverse of ``as_json``."""
+        return InputSpec(**{**value, "mean": tuple(value["mean"]), "std": tuple(value["std"])})
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a look at one item told: its form, and its defects as ``(kind, detail)``.
+
+    Attributes:
+        form: e.g. ``{"format": "JPEG", "mode": "RGB", "width": 256, "height": 192}``.
+        defects: kinds that ``data.checks`` knows, e.g. ``("unreadable", "truncated at byte 812")``.
+        scale: a length that says how large the item is natively (long side in pixels); 0 if unknown.
+    """
+
+    form: Mapping[str, Any] = field(default_factory=dict)
+    defects: tuple[tuple[str, str], ...] = ()
+    scale: int = 0
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """For near-duplicates: 64 bits to find candidates by, and a vector to confirm them with.
+
+    Two items are near-duplicates if their bits differ in few places *and* the Pearson correlation
+    of their vectors is at least 0.98 (DESIGN section 9).
+    """
+
+    bits: int
+    vector: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Modality:
+    """Images, text, or what a user brings: the only place that knows what an item is.
+
+    Attributes:
+        name: for cards and messages only; nobody compares it.
+        columns: names of table columns that hold the item, in order of preference, each with
+            ``"path"`` (relative to the table) or ``"value"`` (the cell is the item itself).
+        sniff: is this file one of mine? Looks at the name only (contents are ``check``'s business).
+        check: look at an item without decoding it whole (``full=False``) or decoding all of it.
+        fingerprint: reduced-scale look for near-duplicates, or None where only exact ones count.
+        read: decode an item, as it is; raises DataError(kind="unreadable") if it cannot be.
+        augment: decoded item + spec -> one array of the spec's shape; ``rng`` None gives the plain
+            view that ``predict`` uses, else a random view drawn from it.
+        collate: arrays -> the batch, ``{"x": (N, ...)}``; uint8 for images.
+        spec: the InputSpec to use, given the card's spec and the items' native scales.
+        show: item -> PNG bytes of a thumbnail with the given long side, for pages.
+        attribute, perturb: explain and attack in input space; None where the modality lacks them.
+    """
+
+    name: str
+    columns: Mapping[str, Literal["path", "value"]]
+    sniff: Callable[[Path], bool]
+    check: Callable[[Item, bool], Facts]
+    read: Callable[[Item], Any]
+    augment: Callable[[Any, InputSpec, np.random.Generator | None], npt.NDArray[Any]]
+    collate: Callable[[Sequence[npt.NDArray[Any]]], dict[str, npt.NDArray[Any]]]
+    fingerprint: Callable[[Item], Fingerprint | None] | None = None
+    spec: Callable[[InputSpec, Sequence[int]], InputSpec] | None = None
+    show: Callable[[Item, int], bytes] | None = None
+    attribute: Callable[..., Any] | None = None
+    perturb: Callable[..., Any] | None = None
+
+
+def lacking(modality: Modality, what: str) -> NotYetError:
+    """The one error for a function that a modality does not have."""
+    return NotYetError(
+        "modality-lacks", given=f"`{what}` was asked of {modality.name}",
+        expected="a modality that has it", next="Leave that option out for this data.",
+    )  # fmt: skip
