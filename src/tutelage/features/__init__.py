@@ -1,0 +1,1 @@
+"""Teacher + items -> activations: engines, extraction, and the cache that keeps what was computed."""

@@ -1,0 +1,265 @@
+"""Items -> activations at a cut: decode beside the network, in bounded memory, each row once.
+
+Extraction is a set of shard tasks; a task is done when its shard is in the cache. ``run_tasks``
+is the executor of one machine; a cluster's executor would map the same tasks over its workers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tutelage.errors import DataError, TrainingError
+from tutelage.features.cache import Key, Store
+from tutelage.features.engine import BATCH, Arrays, Compiled, EngineSpec, Program, engine
+from tutelage.files import digest_json
+from tutelage.modality import InputSpec, Item, Modality
+from tutelage.runtime import cores
+from tutelage.teachers import Teacher
+
+if TYPE_CHECKING:
+    from torch import nn
+
+EXTRACTOR = 1
+"""Raised whenever the same inputs would give other activations."""
+
+SHARD_BYTES = 16 * 2**20
+"""Activations in one write unit: what a kill can cost."""
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """Everything that decides what an activation is.
+
+    Attributes:
+        teacher: whose trunk runs.
+        cut: number of stages that run; 0 keeps the prepared inputs themselves.
+        spec: how inputs are made ready.
+        engine: what runs the trunk.
+    """
+
+    teacher: Teacher
+    cut: int
+    spec: InputSpec
+    engine: EngineSpec
+
+    @property
+    def dtype(self) -> str | None:
+        """Numpy dtype that activations are rounded to, in training and in prediction."""
+        return self.teacher.card.activation_dtype(self.cut) if self.cut else None
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Everything that changes a row, as JSON."""
+        shared = {"extractor": EXTRACTOR, "modality": self.teacher.modality.name, "spec": self.spec.as_json()}  # fmt: skip
+        if self.cut == 0:
+            return {**shared, "cut": 0}
+        trunk = {"teacher": self.teacher.card.digest, "cut": self.cut, "dtype": self.dtype}
+        return {**shared, **trunk, "engine": self.engine.as_json()}
+
+    @cached_property
+    def digest(self) -> str:
+        """The name under which the cache keeps its rows."""
+        return digest_json(self.facts)
+
+    def compile(self, example: Arrays) -> Compiled:
+        """The trunk, compiled for batches that look like ``example``."""
+        return engine(self.engine)(trunk_program(self.teacher, self.cut, self.spec, example))
+
+    def rounded(self, output: Arrays) -> Arrays:
+        """Activations as the cache keeps them.
+
+        Raises:
+            TrainingError: NaN, infinity, or a value beyond the dtype's range.
+        """
+        with np.errstate(over="ignore"):
+            rows = {name: array.astype(self.dtype) for name, array in output.items()}
+        if not all(np.isfinite(array).all() for array in rows.values()):
+            raise TrainingError(
+                "not-finite", given=f"activations of {self.teacher.card.name} at cut {self.cut} are not finite in {self.dtype}",
+                expected="finite activations", next="Check the teacher's weights and its InputSpec: tutelage doctor",
+            )  # fmt: skip
+        return rows
+
+
+def trunk_program(teacher: Teacher, cut: int, spec: InputSpec, example: Arrays) -> Program:
+    """Prepare + the first ``cut`` stages, as a program for batches that look like ``example``."""
+
+    def module() -> nn.Module:
+        from torch import nn
+
+        return nn.Sequential(teacher.prepare(spec), teacher.network.trunk(cut)).eval()
+
+    layout = {name: (array.shape[1:], array.dtype.str) for name, array in example.items()}
+    key = digest_json(["trunk", teacher.card.weights_digest, cut, spec.as_json()])
+    return Program(key, module, layout, BATCH)
+
+
+def view_rng(digest: str, view: int) -> np.random.Generator | None:
+    """The randomness of one view of one item: never the run's seed. View 0 is the plain view."""
+    if view == 0:
+        return None
+    state = hashlib.sha256(f"{digest}|{view}".encode()).digest()
+    return np.random.default_rng(int.from_bytes(state[:16], "little"))
+
+
+@dataclass
+class Counters:
+    """What extraction really did; proofs for the log."""
+
+    decoded: int = 0
+    batches: int = 0
+    rows_computed: int = 0
+    rows_reused: int = 0
+    unreadable: dict[str, str] = field(default_factory=dict)
+    """Digest of an item whose body turned out broken -> why."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One item with the views of it that the cache lacks."""
+
+    digest: str
+    item: Item
+    views: tuple[int, ...]
+
+
+def plan(store: Store, items: Sequence[tuple[str, Item]], views: int) -> list[Wanted]:
+    """What is missing from the cache, in the order of the items; each digest once."""
+    keys = [(digest, view) for digest, _ in items for view in range(views)]
+    lacking: dict[str, list[int]] = {}
+    for digest, view in store.missing(keys):
+        lacking.setdefault(digest, []).append(view)
+    first = dict(reversed(items))
+    return [Wanted(d, first[d], tuple(v)) for d, v in lacking.items()]
+
+
+def run_tasks(
+    extractor: Extractor, store: Store, wanted: Sequence[Wanted], counters: Counters,
+    *, workers: int | None = None, progress: Progress | None = None,
+) -> None:  # fmt: skip
+    """Compute every wanted row on this machine and put it into the store, shard by shard.
+
+    Items that cannot be decoded are named in ``counters.unreadable``; the rest goes on.
+    """
+    rows = _decoded(extractor, wanted, counters, workers or cores())
+    shard, size, done = _Shard(store), 0, 0
+    total = sum(len(w.views) for w in wanted)
+    for keys, arrays in _computed(extractor, rows, counters):
+        shard.add(keys, arrays)
+        size += sum(array.nbytes for array in arrays.values())
+        done += len(keys)
+        if progress:
+            progress(done, total)
+        if size >= SHARD_BYTES:
+            shard.write()
+            size = 0
+    shard.write()
+
+
+class _Shard:
+    """Rows on their way into one write unit."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._keys: list[Key] = []
+        self._parts: list[Arrays] = []
+
+    def add(self, keys: list[Key], arrays: Arrays) -> None:
+        self._keys += keys
+        self._parts.append(arrays)
+
+    def write(self) -> None:
+        if self._keys:
+            names = self._parts[0]
+            whole = {name: np.concatenate([part[name] for part in self._parts]) for name in names}
+            self._store.append(self._keys, whole)
+            self._keys, self._parts = [], []
+
+
+Decoded = tuple[Key, npt.NDArray[Any]]
+
+
+def _computed(
+    extractor: Extractor, rows: Iterator[Decoded], counters: Counters
+) -> Iterator[tuple[list[Key], Arrays]]:
+    batches = _batches(rows, extractor.teacher.modality, counters)
+    if extractor.cut == 0:
+        yield from batches
+        return
+    first = next(batches, None)
+    if first is None:
+        return
+    compiled = extractor.compile(first[1])
+    keys: deque[list[Key]] = deque()
+
+    def inputs() -> Iterator[Arrays]:
+        batch: tuple[list[Key], Arrays] | None = first
+        while batch is not None:
+            keys.append(batch[0])
+            counters.batches += 1
+            yield batch[1]
+            batch = next(batches, None)
+
+    for output in compiled.stream(inputs()):
+        yield keys.popleft(), extractor.rounded(output)
+
+
+def _batches(
+    rows: Iterator[Decoded], modality: Modality, counters: Counters
+) -> Iterator[tuple[list[Key], Arrays]]:
+    pending: list[Decoded] = []
+    for row in rows:
+        pending.append(row)
+        if len(pending) == BATCH:
+            yield _batch(pending, modality, counters)
+            pending = []
+    if pending:
+        yield _batch(pending, modality, counters)
+
+
+def _batch(rows: list[Decoded], modality: Modality, counters: Counters) -> tuple[list[Key], Arrays]:
+    counters.rows_computed += len(rows)
+    return [key for key, _ in rows], modality.collate([array for _, array in rows])
+
+
+def _decoded(
+    extractor: Extractor, wanted: Sequence[Wanted], counters: Counters, workers: int
+) -> Iterator[Decoded]:
+    """Decode in threads, a bounded window ahead of the network; order is kept."""
+
+    def decode(want: Wanted) -> list[Decoded] | DataError:
+        try:
+            whole = modality.read(want.item)
+        except DataError as error:
+            return error
+        return [((want.digest, v), modality.augment(whole, extractor.spec, view_rng(want.digest, v))) for v in want.views]  # fmt: skip
+
+    modality = extractor.teacher.modality
+    window: deque[tuple[Wanted, Future[list[Decoded] | DataError]]] = deque()
+    with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
+        for want in wanted:
+            window.append((want, pool.submit(decode, want)))
+            if len(window) > 3 * BATCH + workers:
+                yield from _take(*window.popleft(), counters)
+        while window:
+            yield from _take(*window.popleft(), counters)
+
+
+def _take(want: Wanted, future: Future[list[Decoded] | DataError], counters: Counters) -> list[Decoded]:  # fmt: skip
+    rows = future.result()
+    if isinstance(rows, DataError):
+        counters.unreadable[want.digest] = rows.given
+        return []
+    counters.decoded += 1
+    return rows

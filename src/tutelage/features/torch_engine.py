@@ -1,0 +1,40 @@
+"""Eager PyTorch as an engine: channels-last, float32, on any device that PyTorch has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import torch
+
+from tutelage.features.engine import Arrays, EngineSpec, Program, padded
+
+
+class TorchCompiled:
+    """A program run eagerly, without gradients."""
+
+    def __init__(self, program: Program, spec: EngineSpec) -> None:
+        self.spec = spec
+        self._batch = program.batch
+        module = program.module().eval()
+        self._module = module.to(spec.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def stream(self, batches: Iterable[Arrays]) -> Iterator[Arrays]:
+        """One batch after the other."""
+        return map(self._run, batches)
+
+    @torch.inference_mode()
+    def _run(self, batch: Arrays) -> Arrays:
+        count = len(next(iter(batch.values())))
+        given = {k: torch.from_numpy(np.array(a)).to(self.spec.device) for k, a in padded(batch, self._batch).items()}  # fmt: skip
+        outputs = self._module(_floating(given))
+        return {name: t[:count].float().cpu().contiguous().numpy() for name, t in outputs.items()}
+
+
+def _floating(activation: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {k: t.float() if t.dtype == torch.float16 else t for k, t in activation.items()}
+
+
+def torch_spec(device: str = "cpu") -> EngineSpec:
+    """Eager float32 on a device."""
+    return EngineSpec("torch", "f32", device, torch.__version__.split("+")[0])

@@ -1,0 +1,206 @@
+"""Where the work runs: device, threads, memory, rank. Nothing else in the house may know.
+
+``Runtime`` is the seam behind which a distributed engine will live: the training loop sees only
+``prepare``, ``backward``, ``gather`` and ``is_main``. Measurements of this machine live in the
+machine profile, a small JSON file, so that what they decide is decided once.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from tutelage.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
+
+T = TypeVar("T")
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def available_memory() -> int:
+    """Bytes that can be taken without swapping; 0 where the system does not tell."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as stream:
+            for line in stream:
+                if line.startswith("MemAvailable:"):
+                    return int(line.split()[1]) * 1024
+    except OSError:
+        return 0
+    return 0
+
+
+def host() -> dict[str, Any]:
+    """Facts about this machine that change how fast or how exactly it computes."""
+    return {
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "processor": _processor(),
+        "cores": cores(),
+        "python": platform.python_version(),
+    }
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as stream:
+            for line in stream:
+                if line.startswith("model name"):
+                    return line.split(":", 1)[1].strip()
+    except OSError:
+        return platform.processor()
+    return platform.processor()
+
+
+class Runtime(Protocol):
+    """What the training loop may ask of the place it runs in."""
+
+    device: str
+
+    @property
+    def is_main(self) -> bool:
+        """Is this the process that writes files and records?"""
+
+    def prepare(self, module: torch.nn.Module) -> torch.nn.Module:
+        """Move a module to where it trains."""
+
+    def backward(self, loss: torch.Tensor) -> None:
+        """Back-propagate."""
+
+    def gather(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Collect rows from every process, each row once."""
+
+
+@dataclass(frozen=True)
+class LocalRuntime:
+    """One process on one device."""
+
+    device: str = "cpu"
+
+    @property
+    def is_main(self) -> bool:
+        """Always: there is no other."""
+        return True
+
+    def prepare(self, module: torch.nn.Module) -> torch.nn.Module:
+        """Move a module to the device."""
+        return module.to(self.device)
+
+    def backward(self, loss: torch.Tensor) -> None:
+        """Back-propagate."""
+        loss.backward()  # type: ignore[no-untyped-call]
+
+    def gather(self, tensor: torch.Tensor) -> torch.Tensor:
+        """The tensor itself."""
+        return tensor
+
+
+def open_runtime(device: str = "auto") -> LocalRuntime:
+    """The runtime for ``--device``: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+
+    Raises:
+        UsageError: the device is not there.
+    """
+    import torch
+
+    if device == "auto":
+        accelerator = torch.accelerator.current_accelerator(check_available=True)
+        return LocalRuntime(accelerator.type if accelerator is not None else "cpu")
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UsageError(
+            "no-such-device", given=f"--device {device}", expected="a device of this machine",
+            next="Use --device auto, or look at: tutelage doctor",
+        ) from error  # fmt: skip
+    return LocalRuntime(device)
+
+
+class MachineProfile:
+    """Measurements of this machine, kept so that the same question is answered once.
+
+    A profile is a JSON file; concurrent writers merge under a lock, and the first answer stays.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def recall(self, question: str, measure: Callable[[], T]) -> T:
+        """The kept answer to ``question``, or the measured one, which is then kept."""
+        kept = self._read().get(question)
+        if kept is None:
+            kept = self._keep(question, measure())
+        return kept  # type: ignore[no-any-return]
+
+    def _read(self) -> dict[str, Any]:
+        from tutelage.errors import ArtefactError
+        from tutelage.files import read_json
+
+        if not self.path.exists():
+            return {}
+        try:
+            profile = read_json(self.path)
+        except ArtefactError:
+            return {}  # a damaged profile costs one measurement, nothing else
+        return profile if isinstance(profile, dict) else {}
+
+    def _keep(self, question: str, answer: T) -> T:
+        from tutelage.files import write_json
+
+        with self._alone():
+            profile = self._read()
+            kept: T = profile.setdefault(question, answer)
+            write_json(self.path, profile)
+        return kept
+
+    def _alone(self) -> AbstractContextManager[bool]:
+        from tutelage.files import lock
+
+        return lock(self.path.with_suffix(".lock"))
+
+
+class PeakMemory:
+    """Samples the anonymous memory of this process (``RssAnon``) until stopped; bytes."""
+
+    def __init__(self, interval: float = 0.02) -> None:
+        self.peak = 0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, args=(interval,), daemon=True)
+
+    def __enter__(self) -> PeakMemory:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        self.peak = max(self.peak, anonymous_memory())
+
+    def _watch(self, interval: float) -> None:
+        while not self._stop.wait(interval):
+            self.peak = max(self.peak, anonymous_memory())
+
+
+def anonymous_memory() -> int:
+    """Bytes of anonymous resident memory of this process; 0 where the system does not tell."""
+    try:
+        with open("/proc/self/status", encoding="ascii") as stream:
+            for line in stream:
+                if line.startswith("RssAnon:"):
+                    return int(line.split()[1]) * 1024
+    except OSError:
+        return 0
+    return 0
