@@ -187,9 +187,17 @@ def claim_folder(parent: Path, name: str) -> Path:
 
 @contextlib.contextmanager
 def lock(path: Path, *, shared: bool = False, wait: bool = True) -> Iterator[bool]:
-    """Hold an advisory lock on ``path``; yields whether it was obtained (always, if ``wait``)."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+b") as stream:
+    """Hold an advisory lock on ``path``; yields whether it was obtained (always, if ``wait``).
+
+    Raises:
+        TrainingError: the disk is full or the folder cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        stream = path.open("a+b")
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    with stream:
         held = True
         if fcntl is not None:
             mode = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB)

@@ -114,6 +114,8 @@ def open_runtime(device: str = "auto") -> LocalRuntime:
     Raises:
         UsageError: the device is not there.
     """
+    if device == "cpu" or (device == "auto" and not _may_have_accelerator()):
+        return LocalRuntime("cpu")
     import torch
 
     if device == "auto":
@@ -127,6 +129,12 @@ def open_runtime(device: str = "auto") -> LocalRuntime:
             next="Use --device auto, or look at: tutelage doctor",
         ) from error  # fmt: skip
     return LocalRuntime(device)
+
+
+def _may_have_accelerator() -> bool:
+    """Without PyTorch, whose import takes seconds: is there a driver that could be asked?"""
+    drivers = ("/dev/nvidiactl", "/dev/kfd", "/dev/dri", "/dev/dxg")
+    return platform.system() == "Darwin" or any(os.path.exists(driver) for driver in drivers)
 
 
 class MachineProfile:

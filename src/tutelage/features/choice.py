@@ -8,14 +8,24 @@ from typing import Any
 import numpy as np
 
 from tutelage.features.engine import Arrays, Compiled, EngineSpec, Program, engine
+from tutelage.features.extract import trunk_program
 from tutelage.files import cache_root
-from tutelage.runtime import MachineProfile, host
+from tutelage.modality import InputSpec
+from tutelage.runtime import MachineProfile, host, open_runtime
+from tutelage.teachers import Teacher
 
 SECONDS = 0.5
 """How long each candidate is measured, after one batch that does not count."""
 
 TOLERANCE = 0.05
 """Largest relative error of features, ``|a - b| / |b|``, that reduced precision may bring."""
+
+
+def engine_for(teacher: Teacher, spec: InputSpec, device: str = "auto") -> tuple[EngineSpec, str]:
+    """The engine for a teacher's whole backbone at an input size, and the sentence that says why."""
+    chosen = open_runtime(device).device
+    program = trunk_program(teacher, len(teacher.card.stages), spec, teacher.blank(spec))
+    return choose_engine(program, device=chosen)
 
 
 def choose_engine(program: Program, *, device: str = "cpu") -> tuple[EngineSpec, str]:

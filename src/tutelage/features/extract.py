@@ -152,10 +152,9 @@ def run_tasks(
 
     Items that cannot be decoded are named in ``counters.unreadable``; the rest goes on.
     """
-    rows = _decoded(extractor, wanted, counters, workers or cores())
     shard, size, done = _Shard(store), 0, 0
     total = sum(len(w.views) for w in wanted)
-    for keys, arrays in _computed(extractor, rows, counters):
+    for keys, arrays in stream(extractor, wanted, counters, workers):
         shard.add(keys, arrays)
         size += sum(array.nbytes for array in arrays.values())
         done += len(keys)
@@ -190,9 +189,11 @@ class _Shard:
 Decoded = tuple[Key, npt.NDArray[Any]]
 
 
-def _computed(
-    extractor: Extractor, rows: Iterator[Decoded], counters: Counters
+def stream(
+    extractor: Extractor, wanted: Sequence[Wanted], counters: Counters, workers: int | None = None
 ) -> Iterator[tuple[list[Key], Arrays]]:
+    """Decode and compute, in the order of ``wanted``: (keys, activations) a batch; keeps nothing."""
+    rows = _decoded(extractor, wanted, counters, workers or cores())
     batches = _batches(rows, extractor.teacher.modality, counters)
     if extractor.cut == 0:
         yield from batches

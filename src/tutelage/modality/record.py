@@ -55,23 +55,38 @@ class Facts:
         form: e.g. ``{"format": "JPEG", "mode": "RGB", "width": 256, "height": 192}``.
         defects: kinds that ``data.checks`` knows, e.g. ``("unreadable", "truncated at byte 812")``.
         scale: a length that says how large the item is natively (long side in pixels); 0 if unknown.
+        richness: among copies the one with most of it is called the original (pixels, then bytes).
+        content: digest of the decoded content; equal means the same thing in another wrapping.
+        fingerprint: for near-duplicates; None where only exact ones count.
     """
 
     form: Mapping[str, Any] = field(default_factory=dict)
     defects: tuple[tuple[str, str], ...] = ()
     scale: int = 0
+    richness: int = 0
+    content: str = ""
+    fingerprint: Fingerprint | None = None
 
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """For near-duplicates: 64 bits to find candidates by, and a vector to confirm them with.
+    """For near-duplicates: words of 64 bits to find candidates by, and values to confirm them with.
 
-    Two items are near-duplicates if their bits differ in few places *and* the Pearson correlation
-    of their vectors is at least 0.98 (DESIGN section 9).
+    Two items are candidates if the first word of one differs in few bits from any word of the
+    other; ``Modality.confirm`` then decides (DESIGN section 9).
+
+    Attributes:
+        words: ``(W,)`` uint64; the first is the whole item's, the others those of likely parts of it.
+        vector: ``(P,)`` uint8 or float32, what ``confirm`` compares.
     """
 
-    bits: int
-    vector: npt.NDArray[np.float32]
+    words: npt.NDArray[np.uint64]
+    vector: npt.NDArray[Any]
+
+
+Confirm = Callable[
+    [Sequence[Fingerprint], Sequence[Fingerprint], Sequence[int]], npt.NDArray[np.bool_]
+]
 
 
 @dataclass(frozen=True)
@@ -84,7 +99,10 @@ class Modality:
             ``"path"`` (relative to the table) or ``"value"`` (the cell is the item itself).
         sniff: is this file one of mine? Looks at the name only (contents are ``check``'s business).
         check: look at an item without decoding it whole (``full=False``) or decoding all of it.
-        fingerprint: reduced-scale look for near-duplicates, or None where only exact ones count.
+        fingerprint: reduced-scale look for near-duplicates, or None where only exact ones count;
+            ``check`` calls it, so that one decode serves both.
+        confirm: given wholes, containers and the container's matching word, each of length B,
+            -> ``(B,)`` bool: are they copies? None stands for correlation of the vectors >= 0.98.
         read: decode an item, as it is; raises DataError(kind="unreadable") if it cannot be.
         augment: decoded item + spec -> one array of the spec's shape; ``rng`` None gives the plain
             view that ``predict`` uses, else a random view drawn from it.
@@ -102,6 +120,7 @@ class Modality:
     augment: Callable[[Any, InputSpec, np.random.Generator | None], npt.NDArray[Any]]
     collate: Callable[[Sequence[npt.NDArray[Any]]], dict[str, npt.NDArray[Any]]]
     fingerprint: Callable[[Item], Fingerprint | None] | None = None
+    confirm: Confirm | None = None
     spec: Callable[[InputSpec, Sequence[int]], InputSpec] | None = None
     show: Callable[[Item, int], bytes] | None = None
     attribute: Callable[..., Any] | None = None

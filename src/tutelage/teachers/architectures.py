@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from importlib.metadata import version
 
 from torch import nn
 
@@ -50,8 +49,3 @@ def _module(architecture: str) -> nn.Module:
     module: nn.Module = timm.create_model(name, pretrained=False)
     return module
 
-
-def builder_version(architecture: str) -> str:
-    """Version of the library that builds it, e.g. ``timm 1.0.31``; empty for a user's own."""
-    source = architecture.split(":", 1)[0]
-    return f"{source} {version(source)}" if source in ("timm", "torchvision") else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from typing import Any
 
 from tutelage.modality import InputSpec
@@ -94,3 +95,9 @@ class Card:
         """The inverse of ``as_json``."""
         stages = tuple(StageFacts(**{**s, "shape": tuple(s["shape"])}) for s in value["stages"])
         return Card(**{**value, "spec": InputSpec.from_json(value["spec"]), "stages": stages})
+
+
+def builder_version(architecture: str) -> str:
+    """Version of the library that builds an architecture, e.g. ``timm 1.0.31``; empty for a user's own."""
+    source = architecture.split(":", 1)[0]
+    return f"{source} {version(source)}" if source in ("timm", "torchvision") else ""

@@ -6,8 +6,10 @@ import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
 
 from tutelage.errors import TeacherError, UsageError
 from tutelage.files import read_arrays
@@ -28,16 +30,18 @@ class Teacher:
     Attributes:
         card: its facts.
         modality: what it looks at.
-        weights: its tensors on this machine, as safetensors.
+        tensors: reads its tensors, by their names on disk.
         build: makes the architecture, untrained.
         prepare: spec -> module from ``collate``'s batch to the activation at cut 0.
+        blank: spec -> a batch of one, shaped as ``collate`` gives it.
     """
 
     card: Card
     modality: Modality
-    weights: Path
+    tensors: Callable[[], dict[str, Any]]
     build: Callable[[], Network]
     prepare: Callable[[InputSpec], nn.Module]
+    blank: Callable[[InputSpec], dict[str, npt.NDArray[Any]]]
 
     @cached_property
     def network(self) -> Network:
@@ -49,14 +53,14 @@ class Teacher:
         from tutelage.network.stages import hold
 
         network = self.build()
-        load_tensors(network.model, read_arrays(self.weights), self.card.name)
+        load_tensors(network.model, self.tensors(), self.card.name)
         hold(network.model)
         return network
 
     def fresh(self) -> Network:
         """Another copy of the network, whose weights may be trained."""
         network = self.build()
-        load_tensors(network.model, read_arrays(self.weights), self.card.name)
+        load_tensors(network.model, self.tensors(), self.card.name)
         return network
 
 
@@ -133,34 +137,45 @@ def _open(entry: Embedded) -> Teacher:
     facts = entry.facts
     card = keep.kept(facts.name, facts.digest) or _convert(entry)
     weights = keep.folder_of(card.name, card.digest) / "weights.safetensors"
-    return Teacher(card, entry.modality, weights, lambda: _build(card.architecture), _prepare_pixels)
+    return Teacher(
+        card, entry.modality, lambda: read_arrays(weights), lambda: build(card.architecture),
+        prepare_pixels, blank_pixels,
+    )
 
 
-def _build(architecture: str) -> Network:
-    from tutelage.teachers.architectures import build
+def build(architecture: str) -> Network:
+    """The untrained network of an architecture: see ``architectures.build``."""
+    from tutelage.teachers import architectures
 
-    return build(architecture)
+    return architectures.build(architecture)
 
 
-def _prepare_pixels(spec: InputSpec) -> nn.Module:
+def prepare_pixels(spec: InputSpec) -> nn.Module:
+    """The first step of every image network: see ``prepare.PreparePixels``."""
     from tutelage.teachers.prepare import PreparePixels
 
     return PreparePixels(spec)
 
 
+def blank_pixels(spec: InputSpec) -> dict[str, npt.NDArray[Any]]:
+    """One black image, as the image modality collates it: uint8 (1, H, W, C)."""
+    return {"x": np.zeros((1, spec.size, spec.size, spec.channels), np.uint8)}
+
+
 def _convert(entry: Embedded) -> Card:
     from tutelage.teachers import keep
 
-    network = _build(entry.facts.architecture)
+    network = build(entry.facts.architecture)
     tensors = entry.read(list(network.model.state_dict()))
     load_tensors(network.model, tensors, entry.facts.name)
-    probes = _prepare_pixels(entry.facts.spec)(keep.probe_pixels(entry.facts.spec))
+    probes = prepare_pixels(entry.facts.spec)(keep.probe_pixels(entry.facts.spec))
     return keep.keep(network, entry.facts, probes)
 
 
 def teacher_from_network(
     facts: Card, modality: Modality, build: Callable[[], Network],
-    prepare: Callable[[InputSpec], nn.Module], trained: Network, probes: Activation,
+    prepare: Callable[[InputSpec], nn.Module], trained: Network,
+    blank: Callable[[InputSpec], dict[str, npt.NDArray[Any]]], probes: Activation,
 ) -> Teacher:  # fmt: skip
     """A user's own network as a teacher: its weights are kept beside the others, under their digest.
 
@@ -177,7 +192,7 @@ def teacher_from_network(
     named = Card.from_json({**facts.as_json(), "digest": digest})
     card = keep.kept(named.name, digest) or keep.keep(trained, named, probes)
     weights = keep.folder_of(card.name, digest) / "weights.safetensors"
-    return Teacher(card, modality, weights, build, prepare)
+    return Teacher(card, modality, lambda: read_arrays(weights), build, prepare, blank)
 
 
 def load_tensors(model: nn.Module, tensors: dict[str, Any], name: str) -> None:

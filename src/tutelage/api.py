@@ -1,0 +1,127 @@
+"""The verbs as Python functions: what ``import tutelage as tl`` gives, and what the CLI calls."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tutelage.data import Checked, open_source
+from tutelage.data import check as check_data
+from tutelage.errors import UsageError
+from tutelage.modality import Modality
+from tutelage.modality.images import IMAGES
+from tutelage.pipeline import tell_story
+from tutelage.report import Fitted
+from tutelage.run import Listener, open_run, reopen_run, silent
+from tutelage.student import Student, load
+from tutelage.student.predict import evaluate_on
+from tutelage.teachers import Teacher
+from tutelage.training import FitOptions, open_facts
+
+__all__ = ["check", "evaluate", "fit", "fit_run", "load", "resume_run"]
+
+
+def fit(
+    source: Any, labels: Sequence[str] | None = None, *, teacher: str | Teacher = "auto",
+    out: str | Path = "runs", name: str | None = None, **dials: Any,
+) -> Student:  # fmt: skip
+    """Make a student of labelled data.
+
+    Args:
+        source: a folder with one sub-folder per class (below ``train/`` and ``test/``, if there are
+            any), a table, an idx pair, a list of paths or arrays, or an array (N, H, W[, C]).
+        labels: for a list or an array: one class name an item.
+        teacher: a name, or a teacher of your own.
+        out: where run folders go.
+        name: of the run; the source's name if None.
+        **dials: see ``FitOptions``: freeze, mode, seed, split_seed, test, group_by, ...
+
+    Returns:
+        The student; its ``folder`` is inside the run's folder.
+
+    Raises:
+        TutelageError: with what was given, what was expected and what to do next.
+
+    Example:
+        >>> student = fit("photos/", freeze="auto", time_limit=60)  # doctest: +SKIP
+    """
+    return fit_run(source, labels, teacher=teacher, out=out, name=name, **dials).student
+
+
+def fit_run(
+    source: Any, labels: Sequence[str] | None = None, *, teacher: str | Teacher = "auto",
+    out: str | Path = "runs", name: str | None = None, listener: Listener = silent,
+    beside: Sequence[Mapping[str, Any]] = (), **dials: Any,
+) -> Fitted:  # fmt: skip
+    """``fit``, handing over the run and its results too.
+
+    Args:
+        listener: hears the progress.
+        beside: other methods' scores on the same test items, for the page: rows of
+            ``{"method", "correct", "n", "seconds"}``.
+    """
+    own = teacher if isinstance(teacher, Teacher) else None
+    options = _options(teacher=own.card.name if own else teacher, **dials)
+    named = str(Path(source).absolute()) if isinstance(source, str | Path) else None
+    args = {"source": named, "options": options.as_json()}
+    run = open_run(Path(out), "fit", name or (Path(named).stem if named else "arrays"), args, listener)
+    return tell_story(named or source, labels, options, run, own, beside)
+
+
+def resume_run(folder: str | Path, *, listener: Listener = silent, teacher: Teacher | None = None) -> Fitted:  # fmt: skip
+    """Go on with an interrupted fit: same arguments, same folder, same result as never interrupted.
+
+    Raises:
+        ArtefactError: no run is there.
+        UsageError: it is finished, or its data came from Python and not from a path.
+    """
+    run, args = reopen_run(Path(folder), listener)
+    if (run.folder / "student" / "student.json").exists():
+        raise UsageError(
+            "finished", given=f"{run.folder} is finished", expected="an interrupted run",
+            next=f"Use it: tutelage predict {run.folder} ...",
+        )  # fmt: skip
+    if args["source"] is None:
+        raise UsageError(
+            "no-source", given="a run whose data came from Python", expected="a run on a path",
+            next="Call fit again with the same data: what was extracted is in the cache.",
+        )  # fmt: skip
+    return tell_story(args["source"], None, FitOptions(**args["options"]), run, teacher)
+
+
+def check(source: Any, labels: Sequence[str] | None = None, *, modality: Modality = IMAGES, group_by: str | None = None, test: Any = None, listener: Listener = silent) -> Checked:  # fmt: skip
+    """Everything that is wrong with the data, at once; reads every item whole, changes nothing.
+
+    Returns:
+        ``Checked``; its ``findings`` say what, where, how bad, and what to do.
+    """
+    data = open_source(source, labels=labels, modality=modality, group_by=group_by, test=test)
+    return check_data(data, full=True, progress=lambda d, n: listener({"phase": "check", "done": d, "total": n}))  # fmt: skip
+
+
+def evaluate(student: str | Path | Student, source: Any, labels: Sequence[str] | None = None) -> dict[str, Any]:  # fmt: skip
+    """Score a student on labelled data that it never saw; says so if it did see some of it."""
+    known = load(student) if isinstance(student, str | Path) else student
+    return evaluate_on(known, source, labels, seen=_trained_on(known))
+
+
+def _trained_on(student: Student) -> frozenset[str]:
+    """Digests of the training items, where the student still lies in its run's folder."""
+    table = (student.folder or Path()).parent / "split.csv"
+    if student.folder is None or not table.exists():
+        return frozenset()
+    with table.open(encoding="utf-8", newline="") as stream:
+        return frozenset(row["digest"] for row in csv.DictReader(stream) if row["part"] != "test")
+
+
+def _options(**dials: Any) -> FitOptions:
+    known = set(FitOptions.__dataclass_fields__)
+    unknown = sorted(set(dials) - known)
+    if unknown:
+        raise UsageError(
+            "no-such-dial", given=", ".join(unknown), expected="some of " + ", ".join(sorted(known)),
+            next="Remove it, or correct its spelling.",
+        )  # fmt: skip
+    return FitOptions(**dials)

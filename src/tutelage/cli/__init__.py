@@ -1,0 +1,69 @@
+"""The command line: one thin function per verb. Nothing heavy is imported until a verb needs it."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from tutelage import __version__
+from tutelage.cli.check import check
+from tutelage.cli.doctor import doctor
+from tutelage.cli.evaluate import evaluate
+from tutelage.cli.fit import fit
+from tutelage.cli.output import tell_error
+from tutelage.cli.predict import predict
+from tutelage.cli.shared import Verbs
+from tutelage.errors import TutelageError
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="tutelage")
+def cli() -> None:
+    """Turn a pretrained teacher and a folder of labelled photos into a trustworthy student.
+
+    \b
+    tutelage check photos/                       what is wrong with my data
+    tutelage fit photos/                         a student, in runs/fit/photos/
+    tutelage predict runs/fit/photos new/*.jpg   what it says
+    """
+
+
+for verb in (check, fit, predict, evaluate, doctor):
+    cli.add_command(verb)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; exits 0, 1 (it could not be done) or 2 (it was asked wrongly)."""
+    typed = sys.argv[1:] if arguments is None else arguments
+    as_json = "--json" in typed
+    try:
+        sys.exit(cli.main(args=typed, prog_name="tutelage", standalone_mode=False) or 0)
+    except click.exceptions.Abort:
+        sys.exit(_interrupted())
+    except KeyboardInterrupt:
+        sys.exit(_interrupted())
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except TutelageError as error:
+        tell_error(error, as_json)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.exit(1)
+    except OSError as error:
+        tell_error(as_tutelage_error(error), as_json)
+        sys.exit(1)
+
+
+def as_tutelage_error(error: OSError) -> TutelageError:
+    """A refusal of the system in our words."""
+    return TutelageError(
+        "system", given=f"{error.filename or 'the system'}: {error.strerror or error}",
+        expected="a place that can be read and written", next="Check permissions and free space; finished work is kept.",
+    )  # fmt: skip
+
+
+def _interrupted() -> int:
+    click.echo("interrupted: what was finished is kept", err=True)
+    return 1

@@ -1,0 +1,84 @@
+"""``tutelage fit``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from tutelage.cli.output import console, percent, progress, tell_json
+from tutelage.cli.shared import shared
+from tutelage.errors import UsageError
+
+
+def seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    """``60``, ``60s``, ``5m``, ``1h`` -> seconds."""
+    if value is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", value.strip())
+    if match is None:
+        raise click.BadParameter(f"{value!r}: expected something like 60s, 5m or 1h")
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+@click.command()
+@click.argument("source", type=click.Path(), required=False)
+@click.option("--teacher", default="auto", show_default=True, help="Which pretrained network teaches.")
+@click.option("--freeze", default="auto", show_default=True, help="auto, all, none, a number of stages, or a stage's name.")
+@click.option("--mode", help="deep (new head only), mid, full, or scratch (random weights, for comparison).")
+@click.option("--test", type=click.Path(), help="Labelled data to report on; it chooses nothing.")
+@click.option("--group-by", help="A table's column, or a regex on the path: kept together in the split.")
+@click.option("--per-class-train", type=click.IntRange(1), help="Train on this many a class, test on the rest.")
+@click.option("--split-seed", type=int, default=0, show_default=True, help="Of the split only.")
+@click.option("--time-limit", callback=seconds, help="For all of it, e.g. 60s or 5m.")
+@click.option("--strict", is_flag=True, help="Stop at an item that is in both train and test.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, mps.")
+@click.option("--resume", type=click.Path(), help="Go on with an interrupted run's folder.")
+@shared
+def fit(source: str | None, resume: str | None, as_json: bool, **dials: Any) -> None:
+    """Make a student of SOURCE: a folder with one sub-folder per class, or a table, or an idx pair.
+
+    \b
+    tutelage fit photos/
+    tutelage fit photos/ --freeze blocks.3 --time-limit 60s
+    tutelage fit table.csv --group-by patient
+    """
+    from tutelage import api
+
+    if (source is None) == (resume is None):
+        raise UsageError(
+            "no-source", given="both a source and --resume" if source else "neither a source nor --resume",
+            expected="one of them", next="Type: tutelage fit photos/   or: tutelage fit --resume runs/fit/photos",
+        )  # fmt: skip
+    with progress() as listener:
+        if resume is not None:
+            fitted = api.resume_run(resume, listener=listener)
+        else:
+            fitted = api.fit_run(source, listener=listener, **dials)
+    if as_json:
+        tell_json(fitted.results)
+    else:
+        _tell(fitted.results)
+
+
+def _tell(results: Mapping[str, Any]) -> None:
+    from rich.markup import escape
+
+    told, cut, parameters = console(), results["cut"], results["parameters"]
+    test = results["test"]
+    if test:
+        told.print(f"[bold]accuracy {percent(test['accuracy'])}[/] on {test['n']} test items (95 % interval {percent(test['low'])} to {percent(test['high'])})")  # fmt: skip
+    frozen = f", frozen to {cut['stage']}" if cut and cut["stage"] else ""
+    told.print(f"{results['mode']}: {results['teacher']}{frozen}; engine {results['engine']}")
+    share = parameters["trainable"] / max(1, parameters["total"])
+    told.print(f"trainable parameters: {parameters['trainable']:,} of {parameters['total']:,} ({100 * share:.2f} %)")  # fmt: skip
+    for reason in results["because"]:
+        told.print(f"  because {escape(reason)}")
+    for warning in results["warnings"][:8]:
+        told.print(f"  [yellow]![/] {escape(warning)}")
+    if len(results["warnings"]) > 8:
+        told.print(f"  [yellow]![/] and {len(results['warnings']) - 8} more, in findings.csv")
+    told.print(f"{results['seconds']['total']:.1f} s; student: {escape(results['student'])}")
+    told.print(f"report: {escape(results['run'])}/report.html")

@@ -1,0 +1,73 @@
+"""``tutelage predict``."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+import click
+
+from tutelage.cli.output import console, percent, tell_json
+from tutelage.cli.shared import shared
+
+
+@click.command()
+@click.argument("student", type=click.Path())
+@click.argument("inputs", nargs=-1, required=True)
+@click.option("--csv", "as_csv", is_flag=True, help="CSV on standard output.")
+@shared
+def predict(student: str, inputs: tuple[str, ...], as_csv: bool, as_json: bool, out: str, seed: int) -> int:  # fmt: skip
+    """What STUDENT (a run's folder) says of INPUTS: files, folders or patterns.
+
+    Exits 1 if an input cannot be read; the others are still answered.
+    """
+    from tutelage import api
+    from tutelage.student.predict import predictions
+
+    found = predictions(api.load(student), list(inputs))
+    if as_json:
+        return _each(found, lambda p: tell_json(p.as_json()))
+    return _csv(found) if as_csv else _table(found)
+
+
+def _each(found: Iterable[Any], tell: Any) -> int:
+    broken = 0
+    for prediction in found:
+        tell(prediction)
+        broken += prediction.error is not None
+    return int(broken > 0)
+
+
+def _csv(found: Iterable[Any]) -> int:
+    writer: Any = None
+
+    def tell(prediction: Any) -> None:
+        nonlocal writer
+        line = prediction.as_json()
+        row = {k: line.get(k) for k in ("input", "label", "probability", "rejected", "score", "error")}
+        if writer is None:
+            writer = csv.DictWriter(sys.stdout, list(row))
+            writer.writeheader()
+        writer.writerow(row)
+
+    return _each(found, tell)
+
+
+def _table(found: Iterable[Any]) -> int:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("input", "label", "probability", "")
+
+    def tell(p: Any) -> None:
+        if p.error is not None:
+            table.add_row(escape(p.input), "–", "–", f"[red]{escape(p.error)}[/]")
+            return
+        note = "[yellow]probably none of these[/]" if p.rejected else ""
+        table.add_row(escape(p.input), escape(p.label), percent(p.probabilities[p.label]), note)
+
+    code = _each(found, tell)
+    console().print(table)
+    return code

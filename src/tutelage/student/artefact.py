@@ -1,0 +1,253 @@
+"""The student: tensors and facts in memory, and the folder they are saved to. Loading runs no code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tutelage.errors import ArtefactError
+from tutelage.features.engine import Compiled, Program, engine
+from tutelage.features.extract import Extractor
+from tutelage.files import damaged, digest_arrays, digest_bytes, digest_file, digest_json
+from tutelage.files import canonical_json, read_arrays, read_json, write_arrays, write_bytes
+from tutelage.heads.linear import LinearHead
+from tutelage.heads.reject import RejectRule
+from tutelage.modality import Item, Modality
+from tutelage.modality.images import IMAGES
+from tutelage.student.facts import FORMAT, StudentFacts
+from tutelage.teachers import Teacher, load_teacher
+from tutelage.teachers.zoo import blank_pixels, build, prepare_pixels
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from tutelage.network.stages import Network
+
+__all__ = ["FORMAT", "Student", "load"]
+
+Arrays = dict[str, npt.NDArray[Any]]
+MODALITIES: tuple[Modality, ...] = (IMAGES,)
+
+
+@dataclass(frozen=True)
+class Student:
+    """A teacher's network, adapted: trunk, tail and head with everything that ``predict`` needs.
+
+    Attributes:
+        facts: what ``student.json`` says.
+        teacher: its network carries the student's own weights, trunk and tuned tail.
+        head: the linear head with its temperature.
+        reject: the score and threshold for "none of these".
+        statistics: sufficient statistics of the head, for exact additions and deletions later.
+        golden: 8 decoded inputs, their activations at the cut and their probabilities.
+        folder: where it was saved or loaded from.
+    """
+
+    facts: StudentFacts
+    teacher: Teacher
+    head: LinearHead
+    reject: RejectRule
+    statistics: Mapping[str, npt.NDArray[Any]]
+    golden: Mapping[str, npt.NDArray[Any]]
+    folder: Path | None = None
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Label names, in the order of the probabilities."""
+        return self.facts.classes
+
+    @property
+    def extractor(self) -> Extractor:
+        """What turns items into activations at the cut."""
+        return Extractor(self.teacher, self.facts.frozen, self.facts.spec, self.facts.engine)
+
+    @property
+    def network(self) -> Network:
+        """The student's own network, in eval mode."""
+        return self.teacher.network
+
+    @cached_property
+    def tail(self) -> Compiled | None:
+        """What runs between the cut and the head, compiled; None in ``deep`` mode."""
+        if self.facts.cut == len(self.facts.card.stages):
+            return None
+        return engine(self.facts.engine)(self._tail_program())
+
+    def _tail_program(self) -> Program:
+        cut, spec = self.facts.frozen, self.facts.spec
+
+        def module() -> nn.Module:
+            from torch import nn
+
+            tail = self.network.tail(cut)
+            return tail if cut else nn.Sequential(self.teacher.prepare(spec), tail)
+
+        rows = {n[len("activation/") :]: a for n, a in self.golden.items() if n.startswith("activation/")}
+        layout = {name: (a.shape[1:], a.dtype.str) for name, a in rows.items()}
+        return Program(digest_json(["tail", self.tensors_digest, cut, spec.as_json()]), module, layout)
+
+    @cached_property
+    def tensors_digest(self) -> str:
+        """Digest of the network's tensors."""
+        return digest_arrays(self.teacher.tensors())
+
+    # -- what it does; the work is in student/predict.py ------------------------------------------
+
+    def predict(self, inputs: Any) -> list[str]:
+        """The most probable class of each input.
+
+        Args:
+            inputs: paths (files, folders, patterns) or arrays.
+
+        Raises:
+            DataError: an input cannot be read; ``predictions`` names it and goes on instead.
+        """
+        return [self.classes[i] for i in self.predict_proba(inputs).argmax(1)]
+
+    def predict_proba(self, inputs: Any) -> npt.NDArray[np.float64]:
+        """Calibrated probabilities (N, C), columns in the order of ``classes``."""
+        from tutelage.student.predict import probabilities_of
+
+        return probabilities_of(self, inputs)
+
+    def evaluate(self, source: Any, labels: Sequence[str] | None = None) -> dict[str, Any]:
+        """Accuracy with its interval and the rest, on labelled data that it never saw.
+
+        Args:
+            source: what ``fit`` takes: a folder with one sub-folder per class, a table, ...
+            labels: for a list of paths or arrays.
+        """
+        from tutelage.student.predict import evaluate_on
+
+        return evaluate_on(self, source, labels)
+
+    @property
+    def digest(self) -> str:
+        """sha256 over the tensors and the canonical ``student.json``."""
+        return digest_bytes(canonical_json(self.facts.as_json()))
+
+    def save(self, folder: str | Path, *, by_reference: bool = False) -> Student:
+        """Write the folder; ``student.json`` is written last, so a killed save is not believed.
+
+        Args:
+            folder: a new or empty folder.
+            by_reference: leave out the frozen trunk; loading then needs the teacher.
+
+        Raises:
+            ArtefactError: there is a student in the folder already.
+        """
+        target = Path(folder)
+        if (target / "student.json").exists():
+            raise ArtefactError(
+                "exists", given=f"{target} holds a student already", expected="a new folder",
+                next="Save to another folder; nothing is ever overwritten.",
+            )  # fmt: skip
+        facts = replace(self.facts, by_reference=by_reference)
+        tensors = self.teacher.tensors()
+        left_out = set(facts.card.names[: facts.frozen]) if by_reference else set()
+        kept = {n: a for n, a in tensors.items() if facts.card.owners.get(n) not in left_out}
+        files = {
+            "student.safetensors": {**_prefixed("backbone/", kept), **_prefixed("head/", self.head.as_arrays())},
+            "state.safetensors": {**_prefixed("reject/", self.reject.as_arrays()), **_prefixed("statistics/", self.statistics)},
+            "golden.safetensors": dict(self.golden),
+        }  # fmt: skip
+        for name, arrays in files.items():
+            write_arrays(target / name, arrays)
+        facts = replace(facts, files={name: digest_file(target / name) for name in files})
+        write_bytes(target / "student.json", canonical_json(facts.as_json()))
+        return replace(self, facts=facts, folder=target)
+
+
+def _prefixed(prefix: str, arrays: Mapping[str, Any]) -> Arrays:
+    return {prefix + name: np.asarray(array) for name, array in arrays.items()}
+
+
+def _part(arrays: Arrays, prefix: str) -> Arrays:
+    return {n[len(prefix) :]: a for n, a in arrays.items() if n.startswith(prefix)}
+
+
+def load(path: str | Path, *, teacher: Teacher | None = None) -> Student:
+    """Load a student from its folder or from the folder of its run. No code in it is run.
+
+    Args:
+        path: ``runs/fit/NAME`` or ``runs/fit/NAME/student``.
+        teacher: only for a student of the user's own network: gives the architecture and modality.
+
+    Raises:
+        ArtefactError: no student there, a damaged or truncated file, a newer format, a NaN.
+    """
+    folder = _find(Path(path))
+    facts = StudentFacts.from_json(read_json(folder / "student.json"))
+    _verify(folder, facts)
+    tensors, state = read_arrays(folder / "student.safetensors"), read_arrays(folder / "state.safetensors")
+    _all_finite(folder, tensors)
+    return Student(
+        facts,
+        _as_teacher(facts, _part(tensors, "backbone/"), teacher),
+        LinearHead.from_arrays(_part(tensors, "head/")),
+        RejectRule.from_arrays(_part(state, "reject/")),
+        _part(state, "statistics/"),
+        read_arrays(folder / "golden.safetensors"),
+        folder,
+    )
+
+
+def _find(path: Path) -> Path:
+    for folder in (path, path / "student"):
+        if (folder / "student.json").exists():
+            return folder
+    unfinished = (path / "args.json").exists()
+    raise ArtefactError(
+        "no-student", given=f"{path} has no student.json" + (", because its run did not finish" if unfinished else ""),
+        expected="the folder of a finished run",
+        next=f"Finish it with: tutelage fit --resume {path}" if unfinished else "Make one with: tutelage fit DATA",
+    )  # fmt: skip
+
+
+def _verify(folder: Path, facts: StudentFacts) -> None:
+    for name, digest in facts.files.items():
+        if not (folder / name).exists() or digest_file(folder / name) != digest:
+            raise damaged(folder / name, "its sha256 is not the one in student.json")
+
+
+def _all_finite(folder: Path, tensors: Arrays) -> None:
+    for name, array in tensors.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise damaged(folder / "student.safetensors", f"NaN or infinity in {name}")
+
+
+def _as_teacher(facts: StudentFacts, tensors: Arrays, given: Teacher | None) -> Teacher:
+    """The student's network in the form of a teacher: same card, its own tensors."""
+    if facts.by_reference:
+        origin = given or load_teacher(facts.card.name)
+        if origin.card.digest != facts.card.digest:
+            raise ArtefactError(
+                "wrong-teacher", given=f"teacher {origin.card.name} with digest {origin.card.digest[:16]}",
+                expected=f"digest {facts.card.digest[:16]}, which the student refers to", next="Get that teacher's weight file.",
+            )  # fmt: skip
+        tensors = {**origin.tensors(), **tensors}
+    if given is not None:
+        return replace(given, card=facts.card, tensors=lambda: tensors)
+    builder: Callable[[], Network] = lambda: build(facts.card.architecture)  # noqa: E731
+    return Teacher(facts.card, modality_named(facts.modality), lambda: tensors, builder, prepare_pixels, blank_pixels)
+
+
+def modality_named(name: str) -> Modality:
+    """The modality that a student's facts name.
+
+    Raises:
+        ArtefactError: it is the user's own; then ``load`` needs ``teacher=``.
+    """
+    known = {modality.name: modality for modality in MODALITIES}
+    if name not in known:
+        raise ArtefactError(
+            "own-modality", given=f"a student that looks at {name}", expected=", ".join(known),
+            next="Load it with: tutelage.load(path, teacher=your_teacher)",
+        )  # fmt: skip
+    return known[name]

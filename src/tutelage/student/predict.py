@@ -1,0 +1,167 @@
+"""From items to probabilities, the same way in every process: decode, trunk, round, tail, head."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tutelage.data import Dataset, Example, digest_item, open_source, open_unlabelled
+from tutelage.errors import DataError
+from tutelage.evaluation.metrics import evaluate
+from tutelage.features.activations import Activations
+from tutelage.features.engine import Arrays, padded, run
+from tutelage.features.extract import Counters, Wanted, stream
+from tutelage.student.artefact import Student
+
+BLOCK = 64
+"""Rows that go through the head together; never changes an answer."""
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One input's answer; ``as_json`` is a line of ``tutelage predict --json``.
+
+    Attributes:
+        input: its name.
+        label: the most probable class, or None if it could not be read.
+        probabilities: class -> probability.
+        score: how foreign it is; higher is more foreign.
+        rejected: whether the score is above the threshold: probably none of these classes.
+        error: why it could not be read, or None.
+    """
+
+    input: str
+    label: str | None
+    probabilities: Mapping[str, float]
+    score: float | None
+    rejected: bool
+    error: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The contract of DESIGN section 8."""
+        top = self.probabilities[self.label] if self.label is not None else None
+        line = {"schema": 1, "input": self.input, "label": self.label, "probability": top}
+        line |= {"probabilities": dict(self.probabilities), "rejected": self.rejected, "score": self.score}
+        return line if self.error is None else {**line, "error": self.error}
+
+
+def tail_features(student: Student, activations: Arrays) -> npt.NDArray[np.float32]:
+    """Activations at the cut, as the cache rounds them -> features (N, D)."""
+    if student.tail is None:
+        return activations["x"].astype(np.float32)
+    return run(student.tail, activations)["x"].astype(np.float32)
+
+
+def predictions(student: Student, inputs: Any) -> Iterator[Prediction]:
+    """One prediction an input, in order; what cannot be read is named, and the rest goes on."""
+    examples = open_unlabelled(inputs, student.teacher.modality)
+    counters = Counters()
+    found = _features(student, examples, counters)
+    for index, example in enumerate(examples):
+        row = next(found, None) if str(index) not in counters.unreadable else None
+        if row is not None and row[0] > index:  # this one could not be read; the row is a later one's
+            found = _pushed_back(row, found)
+            row = None
+        yield _prediction(student, example, row, counters.unreadable.get(str(index)))
+
+
+def _pushed_back(row: tuple[int, Any], rest: Iterator[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:  # fmt: skip
+    yield row
+    yield from rest
+
+
+def _features(student: Student, examples: Sequence[Example], counters: Counters) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:  # fmt: skip
+    wanted = [Wanted(str(i), example.item, (0,)) for i, example in enumerate(examples)]
+    for keys, arrays in stream(student.extractor, wanted, counters):
+        features = tail_features(student, arrays)
+        for (name, _), row in zip(keys, features, strict=True):
+            yield int(name), row
+
+
+def _prediction(student: Student, example: Example, row: tuple[int, Any] | None, error: str | None) -> Prediction:  # fmt: skip
+    if row is None:
+        return Prediction(example.name, None, {}, None, False, error or "it could not be read")
+    probabilities, scores = judge(student, row[1][None])
+    named = {c: float(p) for c, p in zip(student.classes, probabilities[0], strict=True)}
+    label = student.classes[int(probabilities[0].argmax())]
+    score = float(scores[0])
+    return Prediction(example.name, label, named, score, score > student.reject.threshold)
+
+
+def judge(student: Student, features: npt.NDArray[np.float32]) -> tuple[Floats, Floats]:
+    """Features (N, D) -> probabilities (N, C) and reject scores (N,).
+
+    In blocks of a fixed size, padded, so that the rounding of a row does not depend on the others.
+    """
+    parts = [_judge_block(student, features[i : i + BLOCK]) for i in range(0, len(features), BLOCK)]
+    return np.concatenate([p for p, _ in parts]), np.concatenate([s for _, s in parts])
+
+
+def _judge_block(student: Student, rows: npt.NDArray[np.float32]) -> tuple[Floats, Floats]:
+    block = padded({"x": rows}, BLOCK)["x"]
+    logits = student.head.logits(block)
+    scores = student.reject.score(block, logits)
+    return student.head.probabilities(block)[: len(rows)], scores[: len(rows)]
+
+
+def probabilities_of(student: Student, inputs: Any) -> Floats:
+    """Probabilities (N, C).
+
+    Raises:
+        DataError: some inputs cannot be read; all of them are named.
+    """
+    found = list(predictions(student, inputs))
+    broken = [p for p in found if p.error is not None]
+    if broken:
+        named = "; ".join(f"{p.input} ({p.error})" for p in broken[:5])
+        raise DataError(
+            "unreadable", given=f"{len(broken)} of {len(found)} inputs cannot be read: {named}",
+            expected="readable inputs", next="Leave them out, or use `tutelage predict`, which names them and goes on.",
+        )  # fmt: skip
+    rows = [[p.probabilities[c] for c in student.classes] for p in found]
+    return np.array(rows, dtype=np.float64).reshape(len(found), len(student.classes))
+
+
+def evaluate_on(student: Student, source: Any, labels: Sequence[str] | None = None, *, seen: frozenset[str] = frozenset()) -> dict[str, Any]:  # fmt: skip
+    """Score a student on a labelled source; unknown classes and unreadable items are named.
+
+    Args:
+        seen: digests of items that it was trained on; finding some gives a warning.
+    """
+    dataset = source if isinstance(source, Dataset) else open_source(source, labels=labels, modality=student.teacher.modality)  # fmt: skip
+    known = [e for e in dataset.examples if e.label in student.classes]
+    foreign = sorted({str(e.label) for e in dataset.examples} - set(student.classes))
+    if not known:
+        raise DataError(
+            "no-known-class", given=f"classes {', '.join(foreign[:8])}", expected="classes among " + ", ".join(student.classes[:8]),
+            next="Give data labelled with the student's classes.",
+        )  # fmt: skip
+    counters = Counters()
+    rows = list(_features(student, known, counters))
+    probabilities, _ = judge(student, np.stack([row for _, row in rows]))
+    truth = np.array([student.classes.index(str(known[i].label)) for i, _ in rows])
+    warnings = _warnings(student, known, foreign, counters, seen)
+    return {"schema": 1, **evaluate(probabilities, truth, student.classes), "warnings": warnings}
+
+
+def _warnings(student: Student, known: Sequence[Example], foreign: Sequence[str], counters: Counters, seen: frozenset[str]) -> list[str]:  # fmt: skip
+    absent = sorted(set(student.classes) - {str(e.label) for e in known})
+    told = [f"class {name} is unknown to the student: its items were left out" for name in foreign]
+    told += [f"class {name} has no item here" for name in absent]
+    told += [f"{known[int(i)].name} left out: {why}" for i, why in counters.unreadable.items()]
+    twice = sum(digest_item(example.item) in seen for example in known) if seen else 0
+    if twice:
+        told.append(f"{twice} of these items are in the training data: the figures are too good")
+    return told
+
+
+def features_at(student: Student, activations: Activations, indices: Sequence[int]) -> npt.NDArray[np.float32]:
+    """Features (N, D) of items whose activations at the cut are in the cache, block by block."""
+    rows = activations.gather(student.facts.frozen, indices, 1)
+    return np.concatenate([tail_features(student, block) for block in rows.blocks(256)])

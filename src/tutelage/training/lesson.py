@@ -1,0 +1,137 @@
+"""A lesson: what is to be learned, from whom, and the activations seen so far."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from tutelage.data import Checked, Dataset, FactsStore, Parts
+from tutelage.errors import DataError
+from tutelage.evaluation.task import SINGLE, Task
+from tutelage.features.activations import Activations
+from tutelage.features.choice import engine_for
+from tutelage.files import cache_root
+from tutelage.heads.choose import HeadChoice, class_weights
+from tutelage.heads.rows import TrainingRows
+from tutelage.modality import InputSpec
+from tutelage.run import Run
+from tutelage.teachers import Teacher
+from tutelage.training.options import FitOptions
+from tutelage.training.recipe import views_for
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Everything that training and advice look at.
+
+    Attributes:
+        checked: the data with its findings, digests and groups.
+        parts: which items train, and which are only reported on.
+        teacher: who teaches.
+        activations: what the teacher sees in the items, extracted once.
+        views: rows an item has in the cache.
+        run: where records go.
+        seed: of training only; splits and views have their own.
+        task: what is predicted.
+    """
+
+    checked: Checked
+    parts: Parts
+    teacher: Teacher
+    activations: Activations
+    views: int
+    run: Run
+    seed: int = 0
+    task: Task = SINGLE
+    probes: dict[tuple[int, ...], HeadChoice] = field(default_factory=dict)
+    """Heads fitted so far, by the items they were fitted on."""
+
+    @property
+    def dataset(self) -> Dataset:
+        """The items."""
+        return self.checked.dataset
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Label names."""
+        return self.dataset.classes
+
+    @property
+    def depth(self) -> int:
+        """L: the number of stages."""
+        return len(self.teacher.card.stages)
+
+    def labels(self, indices: Sequence[int]) -> list[str]:
+        """Label names of items."""
+        return [str(self.dataset.examples[i].label) for i in indices]
+
+    def truth(self, indices: Sequence[int]) -> npt.NDArray[np.int64]:
+        """Class indices (N,)."""
+        return self.task.targets(self.labels(indices), self.classes).argmax(1).astype(np.int64)
+
+    def readable(self, cut: int, indices: Sequence[int], views: int | None = None) -> tuple[int, ...]:
+        """Make the rows at a cut; the items whose bodies could be read.
+
+        Raises:
+            DataError: a class has no readable item left.
+        """
+        return self.activations.ensure(cut, indices, views or self.views)
+
+    def training_rows(self, indices: Sequence[int], views: int | None = None) -> TrainingRows:
+        """Pooled features of items with targets, groups and weights, as a head wants them.
+
+        Raises:
+            DataError: fewer than two classes are left.
+        """
+        many = views or self.views
+        indices = self.readable(self.depth, indices, many)
+        targets = self.task.targets(self.labels(indices), self.classes)
+        if (targets.sum(0) > 0).sum() < 2:
+            raise DataError(
+                "one-class", given="fewer than two classes have a readable training item",
+                expected="at least two classes", next="See what is wrong with: tutelage check DATA",
+            )  # fmt: skip
+        return TrainingRows(
+            rows=self.activations.features(indices, many),
+            targets=np.repeat(targets, many, axis=0),
+            groups=np.repeat(self.group_numbers(indices), many),
+            scored=np.tile(np.arange(many) == 0, len(indices)),
+            weights=np.repeat(class_weights(targets) / many, many),
+        )
+
+    def group_numbers(self, indices: Sequence[int]) -> npt.NDArray[np.int64]:
+        """A number for each item's group (copies of one image; one patient)."""
+        names = [self.checked.groups[i] for i in indices]
+        numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
+        return np.array([numbers[name] for name in names], dtype=np.int64)
+
+
+@contextmanager
+def open_lesson(checked: Checked, parts: Parts, teacher: Teacher, options: FitOptions, run: Run) -> Iterator[Lesson]:  # fmt: skip
+    """Choose the input size and the engine, and open the cache; nothing is extracted yet."""
+    dataset = checked.dataset
+    spec = input_spec(teacher, checked, parts.train)
+    with run.phase("engine"):
+        engine, because = engine_for(teacher, spec, options.device)
+        run.log({"engine": str(engine), "because": because})
+    items = [example.item for example in dataset.examples]
+    views = views_for(len(parts.train), len(dataset.classes))
+    with Activations(teacher, spec, engine, items, checked.digests, announce=run.progress) as activations:  # fmt: skip
+        yield Lesson(checked, parts, teacher, activations, views, run, options.seed)
+
+
+def input_spec(teacher: Teacher, checked: Checked, indices: Sequence[int]) -> InputSpec:
+    """The card's InputSpec, or the smaller one that the modality derives for tiny sources."""
+    rule = teacher.modality.spec
+    if rule is None:
+        return teacher.card.spec
+    return rule(teacher.card.spec, [checked.facts[i].scale for i in indices])
+
+
+def open_facts() -> FactsStore:
+    """What earlier looks at the same bytes found, shared by all runs."""
+    return FactsStore(cache_root() / "facts")

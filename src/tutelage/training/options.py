@@ -1,0 +1,67 @@
+"""What a user may fix about a fit; everything else follows by rule. Written to ``args.json``."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tutelage.data import Checked, Parts
+from tutelage.errors import DataError
+from tutelage.run import Run
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """The dials of ``fit``.
+
+    Attributes:
+        teacher: name; ``auto`` is the embedded teacher.
+        freeze: ``auto``, ``all``, ``none``, a number of stages, or a stage's name.
+        mode: deep, mid, full, scratch, or None.
+        seed: of training only.
+        split_seed: of the split only.
+        test: another source whose items are the test part.
+        group_by: a table's column, or a regex whose first group names the group of a path.
+        test_share: share of the groups that test, where the source has no parts of its own.
+        per_class_train: take this many items a class to train on, the rest to test on.
+        time_limit: seconds for the whole fit, or None.
+        device: ``auto``, ``cpu``, ``cuda``, ...
+        strict: stop at a leak between the parts instead of leaving its items out.
+    """
+
+    teacher: str = "auto"
+    freeze: str = "auto"
+    mode: str | None = None
+    seed: int = 0
+    split_seed: int = 0
+    test: str | None = None
+    group_by: str | None = None
+    test_share: float = 0.2
+    per_class_train: int | None = None
+    time_limit: float | None = None
+    device: str = "auto"
+    strict: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """A plain dictionary; ``FitOptions(**value)`` is its inverse."""
+        return asdict(self)
+
+    def deadline(self, run: Run) -> float:
+        """When tuning must have ended, on the clock of ``time.monotonic``; a tenth is kept to finish in."""
+        return math.inf if self.time_limit is None else run.started + 0.9 * self.time_limit
+
+
+def require(options: FitOptions, checked: Checked, parts: Parts) -> None:
+    """What ``--strict`` refuses.
+
+    Raises:
+        DataError: items of the training part are also in the test part.
+    """
+    leaks = [f for f in (*checked.findings, *parts.findings) if f.kind == "leak"]
+    if options.strict and leaks:
+        named = ", ".join(name for finding in leaks[:5] for name in finding.where)
+        raise DataError(
+            "leak", given=f"{len(leaks)} training items are also in the test part: {named}",
+            expected="parts without a common item", next="Remove them, or leave out --strict: they are then left out of training.",
+        )  # fmt: skip

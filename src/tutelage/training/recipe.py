@@ -1,0 +1,61 @@
+"""All training numbers, computed by a rule from (n, classes, cut): no dial to turn.
+
+Sources: LP-FT (Kumar et al., ICLR 2022) for starting from the fitted head with held batch norm;
+BiT-HyperRule (Kolesnikov et al., ECCV 2020) for a schedule that depends on n only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tutelage.network.decision import Mode
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The numbers of one training run.
+
+    Attributes:
+        mode: deep, mid, full or scratch.
+        views: rows an image has in the cache: the plain one and views - 1 random ones.
+        epochs: passes over the training images at most; 0 where only the head is fitted.
+        batch: images a step.
+        learning_rate: AdamW's peak, after a warm-up of a tenth of the steps, then a cosine to zero.
+        weight_decay: AdamW's.
+        stage_decay: factor on the learning rate from one stage to the one before it.
+        patience: epochs without a better validation log-loss before stopping.
+        validation: share of the training groups that tuning keeps aside to choose its epoch.
+    """
+
+    mode: Mode
+    views: int
+    epochs: int
+    batch: int
+    learning_rate: float
+    weight_decay: float
+    stage_decay: float
+    patience: int
+    validation: float
+
+    def as_json(self) -> dict[str, Any]:
+        """A plain dictionary."""
+        return dict(vars(self))
+
+
+def views_for(n: int, classes: int) -> int:
+    """1 view at >= 50 images a class, 2 at 11-49, 4 at <= 10 (DESIGN section 9)."""
+    each = n / max(1, classes)
+    return 1 if each >= 50 else 2 if each > 10 else 4
+
+
+def recipe_for(mode: Mode, n: int, classes: int) -> Recipe:
+    """The recipe for n training images of some classes."""
+    views = views_for(n, classes)
+    if mode == "deep":
+        return Recipe(mode, views, 0, 0, 0.0, 0.0, 1.0, 0, 0.0)
+    epochs = max(4, min(12, round(24_000 / max(1, n))))
+    if mode == "scratch":
+        return Recipe(mode, max(2, views), 3 * epochs, 32, 1e-3, 0.05, 1.0, 3 * epochs, 0.15)
+    decay = 1.0 if mode == "mid" else 0.8
+    return Recipe(mode, max(2, views), epochs, 32, 3e-4, 0.05, decay, 5, 0.15)

@@ -1,0 +1,115 @@
+"""Tuning: the tail under its fitted head, on cached activations, with a validation part kept aside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from tutelage.data import Parts, carve_validation
+from tutelage.files import digest_json
+from tutelage.heads.choose import class_weights
+from tutelage.heads.linear import LinearHead
+from tutelage.network.decision import FreezeDecision
+from tutelage.network.stages import Network
+from tutelage.runtime import Runtime
+from tutelage.training.head import fit_head
+from tutelage.training.lesson import Lesson
+from tutelage.training.loop import Examples, HeadModule, Pupil, Schedule, tune
+from tutelage.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What tuning gave.
+
+    Attributes:
+        network: its tail trained, its trunk untouched.
+        head: the trained head, at temperature 1.
+        best_epoch: 0 means that the frozen head was never beaten on the validation part.
+        train, validation: the items of the two parts.
+        history: one record an epoch.
+    """
+
+    network: Network
+    head: LinearHead
+    best_epoch: int
+    train: tuple[int, ...]
+    validation: tuple[int, ...]
+    history: tuple[dict[str, Any], ...]
+
+
+def tune_tail(lesson: Lesson, decision: FreezeDecision, recipe: Recipe, runtime: Runtime, deadline: float) -> Tuned:  # fmt: skip
+    """Train the stages after the cut; the best epoch by validation log-loss is what comes back."""
+    inner = carve_validation(lesson.parts, lesson.checked, recipe.validation)
+    cut = decision.frozen
+    train = lesson.readable(cut, inner.train, recipe.views)
+    validation = lesson.readable(cut, inner.val, recipe.views)
+    head = _first_head(lesson, decision, inner)
+    network = _network(lesson, decision)
+    prepare = [] if cut else [lesson.teacher.prepare(lesson.activations.spec)]
+    pupil = Pupil(nn.Sequential(*prepare, network.tail(cut)), HeadModule(head))
+    schedule = Schedule(
+        recipe, lesson.seed, _weights(lesson, train), hold=decision.mode != "scratch",
+        groups=_groups(network, cut, pupil, recipe), checkpoint=lesson.run.folder / "checkpoint.safetensors",
+        deadline=deadline, identity=_identity(lesson, decision, recipe, train),
+    )  # fmt: skip
+    history = []
+    with lesson.run.phase("tune"):
+        examples = _examples(lesson, cut, train, recipe.views), _examples(lesson, cut, validation, recipe.views)
+        for record in tune(pupil, *examples, schedule, runtime):
+            lesson.run.log(record)
+            history.append(dict(record))
+    network.model.cpu().eval()
+    return Tuned(network, pupil.head.linear_head(), history[-1]["best_epoch"], train, validation, tuple(history))  # fmt: skip
+
+
+def _first_head(lesson: Lesson, decision: FreezeDecision, inner: Parts) -> LinearHead:
+    """LP-FT: the head fitted on frozen features; for scratch, zeros and a standard deviation of 0.01."""
+    if decision.mode != "scratch":
+        return fit_head(lesson, inner.train).head
+    width, classes = lesson.teacher.card.width, len(lesson.classes)
+    weight = np.random.default_rng(lesson.seed).normal(0, 0.01, (width, classes))
+    return LinearHead("scratch", weight, np.zeros(classes), np.zeros(width), np.ones(width), False, 1.0, 0.0)  # fmt: skip
+
+
+def _network(lesson: Lesson, decision: FreezeDecision) -> Network:
+    if decision.mode != "scratch":
+        network = lesson.teacher.fresh()
+    else:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(lesson.seed)
+            network = lesson.teacher.build()
+    network.trunk(decision.frozen).requires_grad_(False)
+    return network
+
+
+def _groups(network: Network, cut: int, pupil: Pupil, recipe: Recipe) -> list[dict[str, Any]]:
+    """One group a stage: each has ``stage_decay`` times the rate of the stage after it."""
+    tail = network.stages[cut:]
+    shares = [recipe.stage_decay ** (len(tail) - 1 - i) for i in range(len(tail))]
+    groups = [{"params": list(stage.module.parameters()), "share": s} for stage, s in zip(tail, shares, strict=True)]  # fmt: skip
+    head = {"params": list(pupil.head.parameters()), "share": 1.0}
+    return [{**g, "lr": 0.0} for g in [*groups, head] if g["params"]]
+
+
+def _weights(lesson: Lesson, indices: Sequence[int]) -> Any:
+    """Weight of each class in the loss: the mean weight of its items, as the head has them."""
+    targets = lesson.task.targets(lesson.labels(indices), lesson.classes)
+    weights = class_weights(targets)
+    present = np.maximum(targets.sum(0), 1)
+    return np.where(targets.sum(0) > 0, (targets * weights[:, None]).sum(0) / present, 1.0)
+
+
+def _examples(lesson: Lesson, cut: int, indices: Sequence[int], views: int) -> Examples:
+    return Examples(lesson.activations.gather(cut, indices, views), lesson.truth(indices), views)
+
+
+def _identity(lesson: Lesson, decision: FreezeDecision, recipe: Recipe, train: Sequence[int]) -> str:
+    digests = [lesson.checked.digests[i] for i in train]
+    extractor = lesson.activations.extractor(decision.frozen).digest
+    return digest_json([extractor, decision.mode, recipe.as_json(), lesson.seed, digests])

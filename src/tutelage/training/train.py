@@ -1,0 +1,154 @@
+"""From a decision to a student: the head alone, or the tail under it, with the guard between them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tutelage.evaluation.calibration import fit_temperature
+from tutelage.features.activations import Activations
+from tutelage.heads.choose import HeadChoice
+from tutelage.heads.linear import LinearHead
+from tutelage.heads.reject import RejectRule, fit_reject
+from tutelage.heads.rows import ArrayRows, TrainingRows
+from tutelage.network.decision import FreezeDecision
+from tutelage.runtime import Runtime
+from tutelage.student import Student, StudentFacts
+from tutelage.student.predict import features_at, judge
+from tutelage.teachers import Card, Teacher
+from tutelage.teachers.card import builder_version
+from tutelage.training.head import fit_reject_rule, probe
+from tutelage.training.lesson import Lesson
+from tutelage.training.recipe import Recipe, recipe_for
+
+if TYPE_CHECKING:
+    from tutelage.training.tail import Tuned
+
+GOLDEN = 8
+"""Training items kept decoded in the student, to replay where the engine changes."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A student with what its run wants to report.
+
+    Attributes:
+        student: not yet saved.
+        decision: what was shipped; differs from the advice where the guard stepped in.
+        trainable: parameters that were trained.
+        total: parameters of the student.
+        warnings: sentences.
+    """
+
+    student: Student
+    decision: FreezeDecision
+    trainable: int
+    total: int
+    warnings: tuple[str, ...] = ()
+    head: HeadChoice | None = None
+
+
+def train(lesson: Lesson, decision: FreezeDecision, runtime: Runtime, deadline: float = math.inf) -> Trained:  # fmt: skip
+    """Train the student that the decision asks for.
+
+    The student is never worse than its own frozen head: if no epoch beats it on the validation
+    part, the frozen head is fitted on all training items and shipped instead, and that is said.
+    """
+    recipe = recipe_for(decision.mode, len(lesson.parts.train), len(lesson.classes))
+    if decision.mode == "deep":
+        return _head_only(lesson, decision, recipe)
+    from tutelage.training.tail import tune_tail  # PyTorch is imported only where something is tuned
+
+    tuned = tune_tail(lesson, decision, recipe, runtime, deadline)
+    if tuned.best_epoch == 0 and decision.mode != "scratch":
+        return _guarded(lesson, decision)
+    return _tuned(lesson, decision, recipe, tuned)
+
+
+def _guarded(lesson: Lesson, decision: FreezeDecision) -> Trained:
+    why = f"no epoch of {decision.mode} beat the frozen head on the validation part: the frozen head is shipped"  # fmt: skip
+    deep = replace(decision, mode="deep", cut=lesson.depth, because=(*decision.because, why))
+    recipe = recipe_for("deep", len(lesson.parts.train), len(lesson.classes))
+    trained = _head_only(lesson, deep, recipe)
+    return replace(trained, warnings=(why,))
+
+
+def _head_only(lesson: Lesson, decision: FreezeDecision, recipe: Recipe) -> Trained:
+    choice = probe(lesson)
+    reject = fit_reject_rule(lesson, lesson.parts.train, choice)
+    facts = _facts(lesson, decision, recipe)
+    student = _student(lesson, facts, lesson.teacher, choice.head, reject, choice.statistics.as_arrays())
+    size = choice.head.weight.size + choice.head.bias.size
+    return Trained(student, decision, size, lesson.teacher.card.parameters + size, head=choice)
+
+
+def _tuned(lesson: Lesson, decision: FreezeDecision, recipe: Recipe, tuned: Tuned) -> Trained:
+    card = lesson.teacher.card
+    tensors = {n: t.numpy() for n, t in tuned.network.model.state_dict().items()}
+    own = replace(lesson.teacher, tensors=lambda: tensors)
+    facts = _facts(lesson, decision, recipe)
+    draft = _student(lesson, facts, own, tuned.head, None, {})
+    with lesson.run.phase("calibrate"):
+        student = _calibrated(lesson, draft, tuned)
+    head = tuned.head.weight.size + tuned.head.bias.size
+    trainable = head + sum(stage.parameters for stage in card.stages[decision.frozen :])
+    return Trained(student, decision, trainable, card.parameters + head)
+
+
+def _calibrated(lesson: Lesson, draft: Student, tuned: Tuned) -> Student:
+    """Temperature and reject threshold from the validation part, through the path of ``predict``."""
+    left_out = features_at(draft, lesson.activations, tuned.validation)
+    truth = lesson.truth(tuned.validation)
+    temperature = fit_temperature(draft.head.logits(left_out), truth)
+    head = replace(draft.head, temperature=temperature)
+    own = features_at(draft, lesson.activations, tuned.train)
+    rows = _plain_rows(lesson, own, tuned.train)
+    reject = fit_reject(rows, head, left_out=left_out)
+    finished = replace(draft, head=head, reject=reject)
+    return replace(finished, golden=_with_probabilities(finished, finished.golden))
+
+
+def _plain_rows(lesson: Lesson, features: Any, indices: Sequence[int]) -> TrainingRows:
+    count = len(indices)
+    targets = lesson.task.targets(lesson.labels(indices), lesson.classes)
+    return TrainingRows(
+        rows=ArrayRows(features), targets=targets, groups=lesson.group_numbers(indices),
+        scored=np.ones(count, bool), weights=np.ones(count),
+    )  # fmt: skip
+
+
+def _facts(lesson: Lesson, decision: FreezeDecision, recipe: Recipe) -> StudentFacts:
+    card: Card = lesson.teacher.card
+    return StudentFacts(
+        classes=lesson.classes, task=lesson.task.kind, modality=lesson.teacher.modality.name,
+        mode=decision.mode, cut=decision.cut, card=card, built_with=builder_version(card.architecture),
+        spec=lesson.activations.spec, engine=lesson.activations.engine,
+        recipe={**recipe.as_json(), "seed": lesson.seed},
+    )  # fmt: skip
+
+
+def _student(lesson: Lesson, facts: StudentFacts, teacher: Teacher, head: LinearHead, reject: RejectRule | None, statistics: Any) -> Student:  # fmt: skip
+    indices = lesson.readable(facts.frozen, lesson.parts.train[:GOLDEN], 1)
+    golden = _golden(lesson.activations, facts.frozen, indices)
+    student = Student(facts, teacher, head, reject or RejectRule.blank(head), statistics, golden)
+    return replace(student, golden=_with_probabilities(student, golden))
+
+
+def _golden(activations: Activations, cut: int, indices: Sequence[int]) -> dict[str, Any]:
+    modality = activations.teacher.modality
+    decoded = [modality.augment(modality.read(activations.items[i]), activations.spec, None) for i in indices]  # fmt: skip
+    inputs = {f"input/{n}": a for n, a in modality.collate(decoded).items()}
+    rows = activations.gather(cut, indices, 1).read(0, len(indices))
+    return {**inputs, **{f"activation/{n}": a for n, a in rows.items()}}
+
+
+def _with_probabilities(student: Student, golden: Any) -> dict[str, Any]:
+    from tutelage.student.predict import tail_features
+
+    rows = {n[len("activation/") :]: a for n, a in golden.items() if n.startswith("activation/")}
+    probabilities, _ = judge(student, tail_features(student, rows))
+    return {**golden, "probabilities": probabilities}
