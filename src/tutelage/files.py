@@ -58,7 +58,7 @@ def digest_arrays(arrays: Arrays) -> str:
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])
         state.update(f"{name}|{array.dtype.str}|{array.shape}|".encode())
-        state.update(memoryview(array.reshape(-1).view(np.uint8)))
+        state.update(array.reshape(-1).view(np.uint8).data)
     return state.hexdigest()
 
 
@@ -144,7 +144,7 @@ def write_arrays(path: Path, arrays: Arrays, metadata: Mapping[str, str] | None 
     """Write arrays as one safetensors file, atomically."""
     from safetensors.numpy import save
 
-    whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    whole = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     write_bytes(path, save(whole, dict(metadata) if metadata else None))
 
 
@@ -205,6 +205,8 @@ def lock(path: Path, *, shared: bool = False, wait: bool = True) -> Iterator[boo
                 fcntl.flock(stream, mode)
             except BlockingIOError:
                 held = False
+            except OSError as error:  # a file system without locks
+                raise _unwritable(path, error) from error
         yield held
 
 

@@ -1,0 +1,23 @@
+"""Fixtures that all rings share: an own cache for the tests, the embedded teacher, real images."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Tests never touch the user's cache; they share one of their own."""
+    root = tmp_path_factory.mktemp("cache")
+    os.environ["TUTELAGE_CACHE"] = str(root)
+    return root
+
+
+@pytest.fixture(scope="session")
+def lite0(own_cache: Path):
+    from tutelage.teachers import load_teacher
+
+    return load_teacher()

@@ -1,0 +1,48 @@
+"""The laws of every engine: alone == in any batch, bit by bit; and close to eager float32."""
+
+import numpy as np
+import pytest
+
+from tutelage.features.engine import BATCH, engine, run
+from tutelage.features.extract import trunk_program
+from tutelage.features.openvino_engine import openvino_spec
+from tutelage.features.torch_engine import torch_spec
+
+SPECS = [torch_spec(), openvino_spec("f32"), openvino_spec("bf16")]
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    return {"x": np.random.default_rng(0).integers(0, 256, (2 * BATCH + 3, 224, 224, 3), dtype=np.uint8)}
+
+
+@pytest.fixture(scope="module")
+def exact(lite0, pictures):
+    return run(engine(torch_spec())(trunk_program(lite0, 10, lite0.card.spec, pictures)), pictures)["x"]
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=str)
+@pytest.mark.parametrize("cut", [5, 10])
+def test_a_row_depends_on_its_item_alone(lite0, pictures, spec, cut):
+    compiled = engine(spec)(trunk_program(lite0, cut, lite0.card.spec, pictures))
+    together = run(compiled, pictures)["x"]
+    order = np.random.default_rng(1).permutation(len(together))
+    shuffled = run(compiled, {"x": pictures["x"][order]})["x"]
+    assert np.array_equal(shuffled, together[order])
+    alone = run(compiled, {"x": pictures["x"][7:8]})["x"]
+    assert np.array_equal(alone[0], together[7])
+
+
+@pytest.mark.parametrize(("spec", "tolerance"), list(zip(SPECS[1:], [1e-5, 0.15], strict=True)), ids=str)
+def test_engines_agree_with_eager(lite0, pictures, exact, spec, tolerance):
+    found = run(engine(spec)(trunk_program(lite0, 10, lite0.card.spec, pictures)), pictures)["x"]
+    assert np.linalg.norm(found - exact) / np.linalg.norm(exact) < tolerance
+
+
+def test_a_damaged_conversion_is_made_again(lite0, pictures, own_cache):
+    program = trunk_program(lite0, 3, lite0.card.spec, pictures)
+    first = run(engine(openvino_spec("f32"))(program), pictures)["x"]
+    for model in (own_cache / "engines").glob("*/model.bin"):
+        model.write_bytes(model.read_bytes()[:-100])
+    again = run(engine(openvino_spec("f32"))(program), pictures)["x"]
+    assert np.array_equal(first, again)
