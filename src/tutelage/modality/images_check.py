@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from tutelage.errors import DataError
@@ -54,9 +57,13 @@ def fingerprint(item: Item) -> Fingerprint | None:
     return check(item, False).fingerprint
 
 
-def _check_array(array: np.ndarray) -> Facts:  # type: ignore[type-arg]
+def _check_array(array: npt.NDArray[Any]) -> Facts:
     image = from_array(array)
-    form = {"format": "array", "mode": str(array.dtype), "channels": array.shape[2] if array.ndim == 3 else 1}
+    form = {
+        "format": "array",
+        "mode": str(array.dtype),
+        "channels": array.shape[2] if array.ndim == 3 else 1,
+    }
     return _facts(image.size, form, array.nbytes, image, [])
 
 
@@ -71,9 +78,9 @@ def _check_file(path: Path, full: bool) -> Facts:
         turn = orientation(image)
         if turn >= 5:
             size = (size[1], size[0])
-        image.draft("L", (2 * THUMB, 2 * THUMB))
+        reduced = image.draft("L", (2 * THUMB, 2 * THUMB)) is not None
         seen = upright(_plain(image), turn)
-        if full and image.size != (image.width, image.height) or full and form["mode"] != image.mode:
+        if full and reduced:
             flatten(open_guarded(path))
     except BROKEN as error:
         defects.append(("unreadable", f"{path} cannot be read: {explain(error)}"))
@@ -90,7 +97,7 @@ def _plain(image: Image.Image) -> Image.Image:
 
 
 def _facts(
-    size: tuple[int, int], form: dict[str, object], weight: int, seen: Image.Image,
+    size: tuple[int, int], form: Mapping[str, object], weight: int, seen: Image.Image,
     defects: list[tuple[str, str]],
 ) -> Facts:  # fmt: skip
     width, height = size

@@ -29,7 +29,9 @@ _STEPS, _NUDGE, _REACH, _FLAT = 4, 0.01, 0.15, 1.5
 
 def _resample(low: Floats, high: Floats) -> Floats:
     """``(B,)`` ends of windows in 0..1 -> ``(B, 32, 64)`` matrices that average cells of a thumbnail."""
-    edges = (low[:, None] + (high - low)[:, None] * np.linspace(0, 1, LOOK + 1, dtype=np.float32)) * THUMB
+    edges = (
+        low[:, None] + (high - low)[:, None] * np.linspace(0, 1, LOOK + 1, dtype=np.float32)
+    ) * THUMB
     cells = np.arange(THUMB, dtype=np.float32)
     share = np.minimum(edges[:, 1:, None], cells + 1) - np.maximum(edges[:, :-1, None], cells)
     share = np.clip(share, 0, None)
@@ -53,9 +55,11 @@ def fingerprint_of(grey: Image.Image) -> Fingerprint | None:
     """The fingerprint of an upright grey image (mode L), or None if it is too small or flat to tell."""
     small = grey.resize((THUMB, THUMB), Image.Resampling.BILINEAR)
     thumb = np.asarray(small, dtype=np.uint8)
-    if float(thumb.std()) < _FLAT:
+    values = thumb.astype(np.float32)
+    middle = values - values.mean()
+    if float(np.vdot(middle, middle)) < _FLAT**2 * values.size:
         return None
-    return Fingerprint(_words(thumb.astype(np.float32)), thumb.reshape(-1).copy())
+    return Fingerprint(_words(values), thumb.reshape(-1).copy())
 
 
 def _words(thumb: Floats) -> npt.NDArray[np.uint64]:

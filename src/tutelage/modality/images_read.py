@@ -1,12 +1,12 @@
 """Images from files and arrays: opened behind a guard, decoded whole, made RGB knowingly.
 
-    bomb      refused by the size in the header, before a pixel is decoded
-    EXIF      orientation obeyed
-    alpha     composited on white (also palettes and greys with a transparent colour)
-    16 bits   divided by the smallest of 255, 4095 and 65535 that holds the largest value,
-              so that 8-, 12- and 16-bit data in a 16-bit file all come out as bright as they are
-    float     0..1 is stretched to 0..255; 0..255 stays; anything else goes from its least to its most
-    animation the first frame
+bomb      refused by the size in the header, before a pixel is decoded
+EXIF      orientation obeyed
+alpha     composited on white (also palettes and greys with a transparent colour)
+16 bits   divided by the smallest of 255, 4095 and 65535 that holds the largest value,
+          so that 8-, 12- and 16-bit data in a 16-bit file all come out as bright as they are
+float     0..1 is stretched to 0..255; 0..255 stays; anything else goes from its least to its most
+animation the first frame
 """
 
 from __future__ import annotations
@@ -86,6 +86,8 @@ def open_guarded(path: Path) -> Image.Image:
 
 def orientation(image: Image.Image) -> int:
     """The EXIF orientation, 1..8; 1 where there is none or it cannot be read."""
+    if image.format == "JPEG" and "exif" not in image.info:
+        return 1
     try:
         return int(image.getexif().get(0x0112, 1))
     except BROKEN:
@@ -118,7 +120,11 @@ def from_array(array: npt.NDArray[Any]) -> Image.Image:
         DataError: kind ``"unreadable"``: no image has that shape, type or those values.
     """
     what = f"an array of shape {array.shape} and type {array.dtype}"
-    if array.ndim not in (2, 3) or 0 in array.shape or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
+    if (
+        array.ndim not in (2, 3)
+        or 0 in array.shape
+        or (array.ndim == 3 and array.shape[2] not in (1, 3, 4))
+    ):
         raise unreadable(what, "its shape is no image's")
     if array.dtype.kind not in "buif" or (array.dtype.kind == "f" and not np.isfinite(array).all()):
         raise unreadable(what, "its values are not finite numbers")

@@ -1,0 +1,128 @@
+"""Near-duplicates: banded look-up of candidates, confirmed by the modality. Never all pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from tutelage.modality import Fingerprint, Modality
+
+Words = npt.NDArray[np.uint64]
+Ints = npt.NDArray[np.int64]
+
+DISTANCE = 6
+"""Two words may differ in this many of 64 bits; four bands of 16 bits, each looked up with every
+single bit flipped, find every pair within 7 (of 7 differing bits, some band holds at most one)."""
+
+_BANDS, _CHUNK, _MOST, _BATCH, _ALIKE = 4, 32, 64, 256, 0.98
+_FLIPS = np.array([0, *(1 << bit for bit in range(16))], np.uint16)
+
+
+def near_pairs(prints: Sequence[Fingerprint], modality: Modality) -> list[tuple[int, int]]:
+    """Pairs ``(i, j)``, ``i < j``, of confirmed near-duplicates among N fingerprints.
+
+    Work grows as N times the bucket size, which is bounded by 64: among thousands of copies of
+    one thing each is compared with the first 64 only, which is enough to join them all.
+    """
+    if len(prints) < 2:
+        return []
+    confirm = modality.confirm or correlate
+    best: dict[tuple[int, int], tuple[int, int, int]] = {}
+    for whole, container, word, distance in _candidates(prints):
+        pair = (min(whole, container), max(whole, container))
+        if pair not in best or distance < best[pair][0]:
+            best[pair] = (distance, container, word)
+    pairs = sorted(best)
+    kept: list[tuple[int, int]] = []
+    for start in range(0, len(pairs), _BATCH):
+        batch = pairs[start : start + _BATCH]
+        found = [(pair, best[pair][1], best[pair][2]) for pair in batch]
+        wholes = [prints[pair[0] + pair[1] - container] for pair, container, _ in found]
+        verdict = confirm(wholes, [prints[c] for _, c, _ in found], [w for _, _, w in found])
+        kept += [pair for pair, same in zip(batch, verdict, strict=True) if same]
+    return kept
+
+
+def correlate(
+    wholes: Sequence[Fingerprint], containers: Sequence[Fingerprint], words: Sequence[int]
+) -> npt.NDArray[np.bool_]:
+    """Pearson correlation of the vectors of at least 0.98, pair by pair."""
+    left, right = (
+        np.stack([p.vector for p in side]).astype(np.float64) for side in (wholes, containers)
+    )
+    left -= left.mean(1, keepdims=True)
+    right -= right.mean(1, keepdims=True)
+    scale = np.sqrt((left**2).sum(1) * (right**2).sum(1))
+    verdict: npt.NDArray[np.bool_] = (left * right).sum(1) >= _ALIKE * np.maximum(scale, 1e-12)
+    return verdict
+
+
+def _candidates(prints: Sequence[Fingerprint]) -> Iterator[tuple[int, int, int, int]]:
+    """``(whole, container, word of the container, distance)`` of every pair near enough."""
+    wholes = np.array([p.words[0] for p in prints], np.uint64)
+    tables = [_Band(wholes, band) for band in range(_BANDS)]
+    for start in range(0, len(prints), _CHUNK):
+        chunk = prints[start : start + _CHUNK]
+        owner = np.repeat(np.arange(start, start + len(chunk)), [len(p.words) for p in chunk])
+        number = np.concatenate([np.arange(len(p.words)) for p in chunk])
+        yield from _near(wholes, np.concatenate([p.words for p in chunk]), owner, number, tables)
+
+
+def _near(
+    wholes: Words, words: Words, owner: Ints, number: Ints, tables: Sequence[_Band]
+) -> Iterator[tuple[int, int, int, int]]:
+    for table in tables:
+        query, hit = table.look_up(words)
+        distance = np.bitwise_count(words[query] ^ wholes[hit])
+        keep = (distance <= DISTANCE) & (owner[query] != hit)
+        query, hit, distance = query[keep], hit[keep], distance[keep]
+        yield from zip(
+            hit.tolist(),
+            owner[query].tolist(),
+            number[query].tolist(),
+            distance.tolist(),
+            strict=True,
+        )
+
+
+class _Band:
+    """16 of the 64 bits of every word, sorted into buckets."""
+
+    def __init__(self, wholes: Words, band: int) -> None:
+        self.shift = np.uint64(16 * band)
+        keys = self._keys(wholes)
+        self.order = np.argsort(keys, kind="stable")
+        self.start = np.concatenate([[0], np.cumsum(np.bincount(keys, minlength=1 << 16))])
+
+    def _keys(self, words: Words) -> npt.NDArray[np.uint16]:
+        return ((words >> self.shift) & np.uint64(0xFFFF)).astype(np.uint16)
+
+    def look_up(self, words: Words) -> tuple[Ints, Ints]:
+        """Indices of words and of the wholes whose band differs in at most one bit, as two columns."""
+        keys = (self._keys(words)[:, None] ^ _FLIPS).reshape(-1).astype(np.int64)
+        first = self.start[keys]
+        many = np.minimum(self.start[keys + 1] - first, _MOST)
+        query = np.repeat(np.arange(len(keys)) // len(_FLIPS), many)
+        within = np.arange(len(query)) - np.repeat(np.cumsum(many) - many, many)
+        return query, self.order[np.repeat(first, many) + within]
+
+
+class Union:
+    """Union-find over 0..n-1; the smallest member names its set."""
+
+    def __init__(self, size: int) -> None:
+        self.parent = list(range(size))
+
+    def find(self, node: int) -> int:
+        """The name of the node's set."""
+        while self.parent[node] != node:
+            self.parent[node] = self.parent[self.parent[node]]
+            node = self.parent[node]
+        return node
+
+    def join(self, left: int, right: int) -> None:
+        """Make the two sets one."""
+        left, right = self.find(left), self.find(right)
+        self.parent[max(left, right)] = min(left, right)
