@@ -18,7 +18,7 @@ def tell_story(source: Any, labels: Any, options: FitOptions, run: Run, own_teac
     with alone(run):
         with run.phase("teacher"):
             teacher = own_teacher or load_teacher(options.teacher)
-        with run.phase("check"), open_facts() as facts:
+        with run.phase("check"), open_facts(source) as facts:
             data = open_source(source, labels=labels, modality=teacher.modality, group_by=options.group_by, test=options.test)  # fmt: skip
             checked = check(data, full=False, facts_cache=facts, progress=run.told("check"))
         with run.phase("split"):

@@ -68,7 +68,10 @@ def _processor() -> str:
 class Runtime(Protocol):
     """What the training loop may ask of the place it runs in."""
 
-    device: str
+    @property
+    def device(self) -> str:
+        """Where tensors live."""
+        ...
 
     @property
     def is_main(self) -> bool:
@@ -151,7 +154,8 @@ class MachineProfile:
         kept = self._read().get(question)
         if kept is None:
             kept = self._keep(question, measure())
-        return kept  # type: ignore[no-any-return]
+        answer: T = kept
+        return answer
 
     def _read(self) -> dict[str, Any]:
         from tutelage.errors import ArtefactError

@@ -61,7 +61,8 @@ class Index:
             found = (self._places.get(key, -1) for key in packed)
             where = np.fromiter(found, np.int64, len(packed))
             named = np.unique(where[where >= 0] >> ROW_BITS).tolist()
-            if all([self._verified(number) for number in named]):
+            sound = [self._verified(number) for number in named]
+            if all(sound):
                 return where
 
     def mapped(self, number: int) -> Arrays:

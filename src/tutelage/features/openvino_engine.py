@@ -147,6 +147,6 @@ def _trace(program: Program) -> tuple[Any, list[str]]:
     examples = [torch.from_numpy(np.zeros(shapes[k], program.inputs[k][1])) for k in inputs]
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tracing is deprecated, and is what OpenVINO reads
-        traced = torch.jit.trace(Flat(), tuple(examples), check_trace=False)
+        traced = torch.jit.trace(Flat(), tuple(examples), check_trace=False)  # type: ignore[no-untyped-call]
         model = openvino.convert_model(traced, example_input=tuple(examples), input=[openvino.PartialShape(list(shapes[k])) for k in inputs])  # fmt: skip
     return model, names

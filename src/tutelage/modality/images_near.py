@@ -83,7 +83,7 @@ def confirm(
     Returns:
         ``(B,)`` bool.
     """
-    target = _look(_thumbs(wholes), np.tile(np.float32([0, 1, 0, 1]), (len(wholes), 1)))
+    target = _look(_thumbs(wholes), np.tile(np.array([0, 1, 0, 1], np.float32), (len(wholes), 1)))
     thumbs = _thumbs(containers)
     many = len(WINDOWS)
     sides = np.array([(*WINDOWS[w // many], *WINDOWS[w % many]) for w in words], np.float32)
@@ -108,8 +108,8 @@ def _thumbs(prints: Sequence[Fingerprint]) -> Floats:
 
 def _look(thumbs: Floats, sides: Floats) -> Floats:
     """Windows of thumbnails as ``(B, 1024)`` rows of mean 0 and length 1."""
-    rows = _resample(sides[:, 0], sides[:, 1]) @ thumbs
-    return _unit(rows @ _resample(sides[:, 2], sides[:, 3]).transpose(0, 2, 1))
+    down, across = _resample(sides[:, 0], sides[:, 1]), _resample(sides[:, 2], sides[:, 3])
+    return _unit((down @ thumbs @ across.transpose(0, 2, 1)).astype(np.float32))
 
 
 def _unit(images: Floats) -> Floats:
@@ -129,7 +129,7 @@ def _fine(rows: Floats) -> Floats:
     image = rows.reshape(-1, LOOK, LOOK)
     pad = np.pad(image, ((0, 0), (1, 1), (1, 1)), mode="edge")
     around = pad[:, :-2, 1:-1] + pad[:, 2:, 1:-1] + pad[:, 1:-1, :-2] + pad[:, 1:-1, 2:]
-    return _unit(image - around / 4)
+    return _unit((image - around / 4).astype(np.float32))
 
 
 def _nudged(thumbs: Floats, sides: Floats, target: Floats) -> Floats:
@@ -140,6 +140,6 @@ def _nudged(thumbs: Floats, sides: Floats, target: Floats) -> Floats:
     normal = slopes.transpose(0, 2, 1) @ slopes + 1e-3 * np.eye(4, dtype=np.float32)
     pull = slopes.transpose(0, 2, 1) @ (target - here)[:, :, None]
     step = np.clip(np.linalg.solve(normal, pull)[:, :, 0], -0.03, 0.03)
-    least = np.float32([0, 1 - _REACH, 0, 1 - _REACH])
+    least = np.array([0, 1 - _REACH, 0, 1 - _REACH], np.float32)
     moved: Floats = np.clip(sides + step, least, least + np.float32(_REACH)).astype(np.float32)
     return moved

@@ -71,7 +71,8 @@ class Lesson:
 
     def truth(self, indices: Sequence[int]) -> npt.NDArray[np.int64]:
         """Class indices (N,)."""
-        return self.task.targets(self.labels(indices), self.classes).argmax(1).astype(np.int64)
+        targets = self.task.targets(self.labels(indices), self.classes)
+        return np.asarray(targets.argmax(1), dtype=np.int64)
 
     def readable(self, cut: int, indices: Sequence[int], views: int | None = None) -> tuple[int, ...]:
         """Make the rows at a cut; the items whose bodies could be read.
@@ -132,6 +133,6 @@ def input_spec(teacher: Teacher, checked: Checked, indices: Sequence[int]) -> In
     return rule(teacher.card.spec, [checked.facts[i].scale for i in indices])
 
 
-def open_facts() -> FactsStore:
-    """What earlier looks at the same bytes found, shared by all runs."""
-    return FactsStore(cache_root() / "facts")
+def open_facts(source: object) -> FactsStore:
+    """What earlier looks at the same source found, shared by all runs."""
+    return FactsStore(cache_root() / "facts", scope=source if isinstance(source, str) else "")

@@ -116,7 +116,7 @@ def tune(pupil: Pupil, train: Examples, validation: Examples, schedule: Schedule
         TrainingError: the loss stopped being finite.
     """
     runtime.prepare(pupil)
-    pupil.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    pupil.to(memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(schedule.groups, weight_decay=schedule.recipe.weight_decay)
     race = Race()
     if not load_checkpoint(schedule.checkpoint, schedule.identity, pupil, optimiser, race):

@@ -45,7 +45,7 @@ class Tuned:
 
 def tune_tail(lesson: Lesson, decision: FreezeDecision, recipe: Recipe, runtime: Runtime, deadline: float) -> Tuned:  # fmt: skip
     """Train the stages after the cut; the best epoch by validation log-loss is what comes back."""
-    inner = carve_validation(lesson.parts, lesson.checked, recipe.validation)
+    inner = _with_validation(lesson.parts, lesson, recipe)
     cut = decision.frozen
     train = lesson.readable(cut, inner.train, recipe.views)
     validation = lesson.readable(cut, inner.val, recipe.views)
@@ -68,10 +68,16 @@ def tune_tail(lesson: Lesson, decision: FreezeDecision, recipe: Recipe, runtime:
     return Tuned(network, pupil.head.linear_head(), history[-1]["best_epoch"], train, validation, tuple(history))  # fmt: skip
 
 
+def _with_validation(parts: Parts, lesson: Lesson, recipe: Recipe) -> Parts:
+    """The source's own validation part, else one carved off the training groups."""
+    return parts if parts.val else carve_validation(parts, lesson.checked, recipe.validation)
+
+
 def _first_head(lesson: Lesson, decision: FreezeDecision, inner: Parts) -> LinearHead:
     """LP-FT: the head fitted on frozen features; for scratch, zeros and a standard deviation of 0.01."""
     if decision.mode != "scratch":
-        return fit_head(lesson, inner.train).head
+        head: LinearHead = fit_head(lesson, inner.train).head
+        return head
     width, classes = lesson.teacher.card.width, len(lesson.classes)
     weight = np.random.default_rng(lesson.seed).normal(0, 0.01, (width, classes))
     return LinearHead("scratch", weight, np.zeros(classes), np.zeros(width), np.ones(width), False, 1.0, 0.0)  # fmt: skip
