@@ -31,6 +31,8 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 SUFFIX = ".safetensors"
 FORMAT = "1"
 KEY_BYTES = 36
+HEADER_BYTES = 1024
+"""About what a header takes, for planning."""
 _KEYS = "keys"
 _MAX_HEADER = 2**20
 _CODES = {

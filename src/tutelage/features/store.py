@@ -85,7 +85,8 @@ class Store:
         packed = [shard.pack(key) for key in keys]
         with self._turn:
             self._admit(shard.layout_of(rows))
-            self._make_room(sum(a.nbytes for a in rows.values()) + shard.KEY_BYTES * len(keys))
+            size = sum(array.nbytes for array in rows.values())
+            self._make_room(size + shard.KEY_BYTES * len(keys) + shard.HEADER_BYTES)
         written = shard.write(self._folder, self._folder.name, packed, rows)
         with self._turn:
             self._index.enter(written, packed)
