@@ -16,32 +16,40 @@ DISTANCE = 6
 """Two words may differ in this many of 64 bits; four bands of 16 bits, each looked up with every
 single bit flipped, find every pair within 7 (of 7 differing bits, some band holds at most one)."""
 
-_BANDS, _CHUNK, _MOST, _BATCH, _ALIKE = 4, 32, 64, 256, 0.98
+_BANDS, _CHUNK, _MOST, _CONFIRMED, _BATCH, _ALIKE = 4, 32, 64, 32, 256, 0.98
 _FLIPS = np.array([0, *(1 << bit for bit in range(16))], np.uint16)
 
 
 def near_pairs(prints: Sequence[Fingerprint], modality: Modality) -> list[tuple[int, int]]:
     """Pairs ``(i, j)``, ``i < j``, of confirmed near-duplicates among N fingerprints.
 
-    Work grows as N times the bucket size, which is bounded by 64: among thousands of copies of
-    one thing each is compared with the first 64 only, which is enough to join them all.
+    Work grows as N: a bucket gives its first 64 and an item is compared with its nearest 32, so
+    among thousands of copies of one thing each meets a few, which is enough to join them all.
     """
     if len(prints) < 2:
         return []
     confirm = modality.confirm or correlate
-    best: dict[tuple[int, int], tuple[int, int, int]] = {}
-    for whole, container, word, distance in _candidates(prints):
-        pair = (min(whole, container), max(whole, container))
-        if pair not in best or distance < best[pair][0]:
-            best[pair] = (distance, container, word)
-    pairs = sorted(best)
+    pairs = _fewest(np.concatenate(list(_candidates(prints))), len(prints))
     kept: list[tuple[int, int]] = []
     for start in range(0, len(pairs), _BATCH):
         batch = pairs[start : start + _BATCH]
-        found = [(pair, best[pair][1], best[pair][2]) for pair in batch]
-        wholes = [prints[pair[0] + pair[1] - container] for pair, container, _ in found]
-        verdict = confirm(wholes, [prints[c] for _, c, _ in found], [w for _, _, w in found])
-        kept += [pair for pair, same in zip(batch, verdict, strict=True) if same]
+        wholes, containers = ([prints[i] for i in batch[:, column]] for column in (0, 1))
+        same = batch[confirm(wholes, containers, batch[:, 2].tolist())]
+        kept += [(min(w, c), max(w, c)) for w, c in same[:, :2].tolist()]
+    return sorted(set(kept))
+
+
+def _fewest(rows: Ints, count: int) -> Ints:
+    """Of rows (whole, container, word, distance) each pair's nearest, and of each item's the nearest 32."""
+    low, high = rows[:, :2].min(1), rows[:, :2].max(1)
+    order = np.lexsort((rows[:, 2], rows[:, 3], high, low))
+    pair = (low * count + high)[order]
+    rows, high, low = rows[order], high[order], low[order]
+    first = np.concatenate([[True], pair[1:] != pair[:-1]]) if len(pair) else np.zeros(0, bool)
+    rows, high, low = rows[first], high[first], low[first]
+    order = np.lexsort((low, rows[:, 3], high))
+    turn = np.arange(len(order)) - np.searchsorted(high[order], high[order])
+    kept: Ints = rows[order][turn < _CONFIRMED]
     return kept
 
 
@@ -59,32 +67,25 @@ def correlate(
     return verdict
 
 
-def _candidates(prints: Sequence[Fingerprint]) -> Iterator[tuple[int, int, int, int]]:
-    """``(whole, container, word of the container, distance)`` of every pair near enough."""
+def _candidates(prints: Sequence[Fingerprint]) -> Iterator[Ints]:
+    """Rows (whole, container, word of the container, distance) of every pair near enough."""
     wholes = np.array([p.words[0] for p in prints], np.uint64)
     tables = [_Band(wholes, band) for band in range(_BANDS)]
     for start in range(0, len(prints), _CHUNK):
         chunk = prints[start : start + _CHUNK]
         owner = np.repeat(np.arange(start, start + len(chunk)), [len(p.words) for p in chunk])
         number = np.concatenate([np.arange(len(p.words)) for p in chunk])
-        yield from _near(wholes, np.concatenate([p.words for p in chunk]), owner, number, tables)
+        words = np.concatenate([p.words for p in chunk])
+        found = np.concatenate([_near(wholes, words, owner, number, table) for table in tables])
+        yield _fewest(found, len(prints))
 
 
-def _near(
-    wholes: Words, words: Words, owner: Ints, number: Ints, tables: Sequence[_Band]
-) -> Iterator[tuple[int, int, int, int]]:
-    for table in tables:
-        query, hit = table.look_up(words)
-        distance = np.bitwise_count(words[query] ^ wholes[hit])
-        keep = (distance <= DISTANCE) & (owner[query] != hit)
-        query, hit, distance = query[keep], hit[keep], distance[keep]
-        yield from zip(
-            hit.tolist(),
-            owner[query].tolist(),
-            number[query].tolist(),
-            distance.tolist(),
-            strict=True,
-        )
+def _near(wholes: Words, words: Words, owner: Ints, number: Ints, table: _Band) -> Ints:
+    query, hit = table.look_up(words)
+    distance = np.bitwise_count(words[query] ^ wholes[hit]).astype(np.int64)
+    keep = (distance <= DISTANCE) & (owner[query] != hit)
+    query, hit = query[keep], hit[keep]
+    return np.stack([hit, owner[query], number[query], distance[keep]], axis=1)
 
 
 class _Band:

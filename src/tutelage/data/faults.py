@@ -60,7 +60,9 @@ def defects(seen: Seen) -> Iterator[Finding]:
     for example, facts in zip(seen.dataset.examples, seen.facts, strict=True):
         for kind, detail in facts.defects:
             severity, remedy = _DEFECTS.get(kind, ("warning", "Look at it."))
-            yield Finding(kind, severity, (example.name,), f"{detail}. {remedy}")
+            yield Finding(
+                kind, severity, (example.name,), f"{detail[:1].upper()}{detail[1:]}. {remedy}"
+            )
 
 
 def exact_copies(seen: Seen) -> Iterator[Finding]:

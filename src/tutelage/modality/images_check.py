@@ -68,7 +68,7 @@ def _check_array(array: npt.NDArray[Any]) -> Facts:
 
 
 def _check_file(path: Path, full: bool) -> Facts:
-    image = open_guarded(path)
+    image = open_guarded(path, "the file")
     form = {"format": image.format or "", "mode": image.mode}
     size, defects = image.size, []
     expected = FORMATS.get(path.suffix.lower(), (form["format"],))
@@ -83,7 +83,7 @@ def _check_file(path: Path, full: bool) -> Facts:
         if full and reduced:
             flatten(open_guarded(path))
     except BROKEN as error:
-        defects.append(("unreadable", f"{path} cannot be read: {explain(error)}"))
+        defects.append(("unreadable", f"the file cannot be read: {explain(error)}"))
         return Facts({**form, "width": size[0], "height": size[1]}, tuple(defects), max(size))
     return _facts(size, form, path.stat().st_size, seen, defects)
 

@@ -90,7 +90,8 @@ def confirm(
     best = _look(thumbs, sides)
     alike = _dot(target, best)
     for _ in range(_STEPS):
-        live = np.flatnonzero(alike >= HOPELESS)
+        done = (alike >= ALIKE) & (_dot(_fine(target), _fine(best)) >= DETAIL)
+        live = np.flatnonzero((alike >= HOPELESS) & ~done)
         if not len(live):
             break
         sides[live] = _nudged(thumbs[live], sides[live], target[live])

@@ -64,23 +64,27 @@ def read(item: Item) -> Image.Image:
         raise unreadable(str(path), explain(error)) from error
 
 
-def open_guarded(path: Path) -> Image.Image:
+def open_guarded(path: Path, what: str = "") -> Image.Image:
     """Read the header of an image file; its content, not its name, decides the format.
+
+    Args:
+        what: how errors call the file, if not by its path.
 
     Raises:
         DataError: kind ``"unreadable"`` or ``"bomb"``.
     """
+    what = what or str(path)
     try:
         content = path.read_bytes()
         if not content:
-            raise unreadable(str(path), "the file has 0 bytes")
+            raise unreadable(what, "the file has 0 bytes")
         image: Image.Image = Image.open(io.BytesIO(content))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise _bomb(str(path), "more than 180 megapixels") from error
+        raise _bomb(what, "more than 180 megapixels") from error
     except BROKEN as error:
-        raise unreadable(str(path), explain(error)) from error
+        raise unreadable(what, explain(error)) from error
     if image.width * image.height > MAX_PIXELS:
-        raise _bomb(str(path), f"{image.width} x {image.height} pixels")
+        raise _bomb(what, f"{image.width} x {image.height} pixels")
     return image
 
 
