@@ -1,0 +1,1 @@
+"""Heads: closed-form classifiers on frozen features, with every group left out exactly."""

@@ -1,0 +1,85 @@
+"""Coordinates: the rows as a head sees them, in as few dimensions as they span.
+
+Ridge, LDA and nearest mean do not change when the axes are turned. R rows of D > R features span at
+most R dimensions, so they are written in an orthonormal basis of their own span, where every matrix is
+R x R instead of D x D (the Gram side); the cost follows the smaller of the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from tutelage.heads.groups import Batch
+from tutelage.heads.rows import TrainingRows
+from tutelage.heads.scaling import Scaling
+from tutelage.heads.statistics import Chunk, Statistics, gather
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """Scaled training rows in r = min(R, D) dimensions.
+
+    Attributes:
+        data: the rows.
+        scaling: how they are scaled.
+        basis: (D, r) orthonormal, or None if r = D and nothing is turned.
+        held: (R, r) all rows, only where there is a basis (then they are fewer than D).
+    """
+
+    data: TrainingRows
+    scaling: Scaling
+    basis: Floats | None = None
+    held: Floats | None = None
+
+    @property
+    def width(self) -> int:
+        """r."""
+        return self.data.rows.shape[1] if self.basis is None else self.basis.shape[1]
+
+    def of(self, batch: Batch) -> Floats:
+        """Coordinates (g * m, r) of a batch of groups."""
+        if self.held is not None:
+            return self.held[batch.index.reshape(-1)]
+        return self.scaling.apply(batch.rows)
+
+    def lift(self, weight: Floats) -> Floats:
+        """A weight (r, C) on coordinates as one (D, C) on scaled features."""
+        return weight if self.basis is None else self.basis @ weight
+
+    @cached_property
+    def statistics(self) -> Statistics:
+        """Sufficient statistics of the coordinates."""
+        if self.held is None:
+            return scaled_statistics(self.data, self.scaling)
+        chunk = (self.held, self.data.targets, self.data.weights)
+        return gather(self.width, self.data.targets.shape[1], [chunk])
+
+
+def coordinates(data: TrainingRows, scaling: Scaling) -> Coordinates:
+    """The rows in their own span if they are fewer than the features, else as they are."""
+    many, width = data.rows.shape
+    if many >= width:
+        return Coordinates(data, scaling)
+    whole = np.concatenate([scaling.apply(block) for block in data.rows])
+    basis, turned = np.linalg.qr(whole.T)
+    return Coordinates(data, scaling, basis, np.ascontiguousarray(turned.T))
+
+
+def scaled_statistics(data: TrainingRows, scaling: Scaling) -> Statistics:
+    """Statistics in all D dimensions, as they are kept with the student."""
+    return gather(data.rows.shape[1], data.targets.shape[1], _chunks(data, scaling))
+
+
+def _chunks(data: TrainingRows, scaling: Scaling) -> Iterator[Chunk]:
+    start = 0
+    for block in data.rows:
+        part = slice(start, start + len(block))
+        start += len(block)
+        yield scaling.apply(block), data.targets[part], data.weights[part]
