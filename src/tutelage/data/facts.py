@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tutelage.errors import TrainingError
 from tutelage.files import digest_bytes, lock
 from tutelage.modality import Facts, Fingerprint
 
@@ -105,7 +106,7 @@ class FactsStore(MutableMapping[str, dict[str, Any]]):
                 if stream.tell() > _LARGEST:
                     stream.truncate(0)
                 stream.write(_mended(stream) + new.encode())
-        except OSError:
+        except (OSError, TrainingError):
             self.path = self.path.with_name("unwritable.jsonl")
 
 

@@ -1,8 +1,9 @@
 """Who learns and who is tested: a pure function of (key, split seed) and of what the source says.
 
 A key (see ``groups``) is hashed to [0, 1) and is test below the test share. Nothing else is looked
-at, so adding files moves no old one; shares are met on average, class by class. The one exception:
-a class without any test item gives its lowest-hash key to the test, and may get it back when it grows.
+at, so adding files moves no old one; shares are met on average, class by class. The exception
+are tiny classes: one without any test item gives its lowest-hash key to the test, one without any
+training item gives its highest-hash key to training, and may get it back when it grows.
 """
 
 from __future__ import annotations
@@ -125,9 +126,18 @@ def _by_hash(
     if per_class_train is not None:
         return _lowest(checked, usable, seed, per_class_train)
     test = {key for key in {checked.keys[i] for i in usable} if unit_hash(key, seed) < share}
+    _keep_every_class(checked, usable, seed, test)
     if share:
         _give_every_class(checked, usable, seed, test)
     return {i: "test" if checked.keys[i] in test else "train" for i in usable}
+
+
+def _keep_every_class(checked: Checked, usable: list[int], seed: int, test: set[str]) -> None:
+    """Take from ``test`` the highest-hash key of each class that would have nothing to learn from."""
+    holders = _holders(checked, usable)
+    for label in sorted(holders, key=natural):
+        if holders[label] <= test:
+            test.discard(max(holders[label], key=lambda k: (unit_hash(k, seed), k)))
 
 
 def _give_every_class(checked: Checked, usable: list[int], seed: int, test: set[str]) -> None:
