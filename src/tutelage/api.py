@@ -113,7 +113,10 @@ def _trained_on(student: Student) -> frozenset[str]:
     if student.folder is None or not table.exists():
         return frozenset()
     with table.open(encoding="utf-8", newline="") as stream:
-        return frozenset(row["digest"] for row in csv.DictReader(stream) if row["part"] != "test")
+        rows = list(csv.DictReader(stream))
+    parts = {row["part"] for row in rows}
+    used = {"train", "val"} if "test" in parts else {"train"}
+    return frozenset(row["digest"] for row in rows if row["part"] in used)
 
 
 def _options(**dials: Any) -> FitOptions:

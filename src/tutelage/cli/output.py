@@ -35,7 +35,8 @@ def console(*, stderr: bool = False) -> Console:
     """A terminal to write tables to; plain text where it is a pipe."""
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False, soft_wrap=not sys.stdout.isatty())
+    terminal = (sys.stderr if stderr else sys.stdout).isatty()
+    return Console(stderr=stderr, highlight=False, width=None if terminal else 160)
 
 
 def percent(value: float | None) -> str:

@@ -57,9 +57,9 @@ def _csv(found: Iterable[Any]) -> int:
 
 def _table(found: Iterable[Any]) -> int:
     from rich.markup import escape
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table("input", "label", "probability", "")
+    table = Table(Column("input", overflow="fold"), "label", "probability", "")
 
     def tell(p: Any) -> None:
         if p.error is not None:

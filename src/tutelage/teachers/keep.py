@@ -1,39 +1,20 @@
-"""Where teachers are kept: one folder a weight file, safetensors and card, verified at every load."""
+"""Keeping a teacher on this machine: weights as safetensors and the completed card, written once."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import numpy as np
 import torch
 
-from tutelage.errors import ArtefactError, TeacherError
-from tutelage.files import cache_root, digest_file, lock, read_json, write_arrays, write_json
+from tutelage.errors import TeacherError
+from tutelage.files import digest_file, lock, write_arrays, write_json
 from tutelage.modality import InputSpec
 from tutelage.network.profile import StageProfile, profile
 from tutelage.network.stages import Activation, Network, all_finite
 from tutelage.teachers.card import Card, StageFacts
+from tutelage.teachers.kept import folder_of
 
 PROBES = 8
 """Inputs used to see how large activations get: seeded noise, flat grey, black and white."""
-
-
-def folder_of(name: str, digest: str) -> Path:
-    """The folder of one weight file."""
-    return cache_root() / "teachers" / f"{name}-{digest[:16]}"
-
-
-def kept(name: str, digest: str) -> Card | None:
-    """The card of a teacher that is on this machine whole, else None."""
-    folder = folder_of(name, digest)
-    if not (folder / "card.json").exists():
-        return None
-    try:
-        card = Card.from_json(read_json(folder / "card.json"))
-        sound = digest_file(folder / "weights.safetensors") == card.weights_digest
-    except (ArtefactError, OSError, KeyError, TypeError):
-        return None  # damaged: it is made again from the pinned source
-    return card if sound and card.digest == digest else None
 
 
 def keep(network: Network, facts: Card, batch: Activation) -> Card:

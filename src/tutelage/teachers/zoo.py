@@ -16,6 +16,7 @@ from tutelage.files import read_arrays
 from tutelage.modality import InputSpec, Modality
 from tutelage.modality.images import IMAGES
 from tutelage.teachers.card import Card
+from tutelage.teachers.kept import folder_of, kept
 
 if TYPE_CHECKING:
     from torch import nn
@@ -132,11 +133,9 @@ def load_teacher(name: str = "auto", modality: Modality | None = None) -> Teache
 
 
 def _open(entry: Embedded) -> Teacher:
-    from tutelage.teachers import keep
-
     facts = entry.facts
-    card = keep.kept(facts.name, facts.digest) or _convert(entry)
-    weights = keep.folder_of(card.name, card.digest) / "weights.safetensors"
+    card = kept(facts.name, facts.digest) or _convert(entry)
+    weights = folder_of(card.name, card.digest) / "weights.safetensors"
     return Teacher(
         card, entry.modality, lambda: read_arrays(weights), lambda: build(card.architecture),
         prepare_pixels, blank_pixels,
@@ -190,8 +189,8 @@ def teacher_from_network(
     tensors = {name: t.numpy() for name, t in trained.model.state_dict().items()}
     digest = digest_arrays(tensors)
     named = Card.from_json({**facts.as_json(), "digest": digest})
-    card = keep.kept(named.name, digest) or keep.keep(trained, named, probes)
-    weights = keep.folder_of(card.name, digest) / "weights.safetensors"
+    card = kept(named.name, digest) or keep.keep(trained, named, probes)
+    weights = folder_of(card.name, digest) / "weights.safetensors"
     return Teacher(card, modality, lambda: read_arrays(weights), build, prepare, blank)
 
 
