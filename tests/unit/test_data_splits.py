@@ -196,6 +196,19 @@ def test_per_class_train_takes_the_lowest_hashes():
     assert set(parts.train) < set(more.train)
 
 
+def test_per_class_train_never_tests_on_a_copy_or_a_patient_that_it_learned_from():
+    rows = [{**row, "group": f"p{n // 10}"} for n, row in enumerate(plain(200))]
+    rows[150]["digest"] = rows[3]["name"]
+    checked = made(rows)
+    parts = split(checked, per_class_train=7)
+    learned, tested = ({checked.keys[i] for i in side} for side in (parts.train, parts.test))
+    assert len(parts.train) == 14 and not learned & tested
+    assert {reason for _, reason in parts.set_aside} == {"group-joins-parts"}
+    assert not {checked.contents[i] for i in parts.train} & {
+        checked.contents[i] for i in parts.test
+    }
+
+
 def test_given_parts_are_obeyed_and_leaks_leave_training():
     rows = [{**row, "part": "test" if n >= 80 else None} for n, row in enumerate(plain(100))]
     rows[5]["digest"] = rows[90]["name"]

@@ -23,8 +23,10 @@ Floats = npt.NDArray[np.float32]
 THUMB, LOOK, LEAST = 64, 32, 64
 """Side of the kept grey thumbnail, of the compared one, and of the smallest image with a fingerprint."""
 WINDOWS = ((0.0, 1.0), (0.05, 0.95), (0.05, 1.0), (0.0, 0.95), (0.025, 0.975))
-ALIKE, DETAIL, HOPELESS = 0.98, 0.93, 0.75
-_STEPS, _NUDGE, _REACH, _FLAT = 4, 0.01, 0.15, 1.5
+ALIKE, DETAIL = 0.98, 0.93
+HOPEFUL = (0.75, 0.9, 0.94, 0.96)
+"""The correlation that a pair must have reached to be worth each further step of aligning."""
+_NUDGE, _REACH, _FLAT = 0.01, 0.15, 1.5
 
 
 def _resample(low: Floats, high: Floats) -> Floats:
@@ -89,9 +91,9 @@ def confirm(
     sides = np.array([(*WINDOWS[w // many], *WINDOWS[w % many]) for w in words], np.float32)
     best = _look(thumbs, sides)
     alike = _dot(target, best)
-    for _ in range(_STEPS):
+    for hopeful in HOPEFUL:
         done = (alike >= ALIKE) & (_dot(_fine(target), _fine(best)) >= DETAIL)
-        live = np.flatnonzero((alike >= HOPELESS) & ~done)
+        live = np.flatnonzero((alike >= hopeful) & ~done)
         if not len(live):
             break
         sides[live] = _nudged(thumbs[live], sides[live], target[live])
