@@ -24,7 +24,7 @@ from tutelage.evaluation.calibration import fit_temperature, log_softmax
 from tutelage.features.cache import Gathered
 from tutelage.heads.linear import LinearHead
 from tutelage.network.stages import Activation, hold_statistics
-from tutelage.runtime import Runtime
+from tutelage.runtime import Runtime, keep_freed_memory
 from tutelage.training.checkpoint import load_checkpoint, save_checkpoint
 from tutelage.training.recipe import Recipe
 
@@ -115,6 +115,7 @@ def tune(pupil: Pupil, train: Examples, validation: Examples, schedule: Schedule
     Raises:
         TrainingError: the loss stopped being finite.
     """
+    keep_freed_memory()
     runtime.prepare(pupil)
     pupil.to(memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(schedule.groups, weight_decay=schedule.recipe.weight_decay)
