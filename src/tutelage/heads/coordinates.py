@@ -7,7 +7,7 @@ R x R instead of D x D (the Gram side); the cost follows the smaller of the two.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -60,6 +60,20 @@ class Coordinates:
             return scaled_statistics(self.data, self.scaling)
         chunk = (self.held, self.data.targets, self.data.weights)
         return gather(self.width, self.data.targets.shape[1], [chunk])
+
+    def without(self, left_out: npt.NDArray[np.bool_]) -> Statistics:
+        """Statistics of the rows that are not left out (R,)."""
+        if self.held is not None:
+            blocks: Iterable[Floats] = [self.held]
+        else:
+            blocks = (self.scaling.apply(block) for block in self.data.rows)
+        rest, start = self.statistics, 0
+        for block in blocks:
+            part = np.flatnonzero(left_out[start : start + len(block)])
+            some = start + part
+            start += len(block)
+            rest = rest.remove(block[part], self.data.targets[some], self.data.weights[some])
+        return rest
 
 
 def coordinates(data: TrainingRows, scaling: Scaling) -> Coordinates:

@@ -67,15 +67,24 @@ def removal(statistics: Statistics, targets: Floats, weights: Floats) -> Removal
     Raises:
         DataError: the targets are not one-hot.
     """
-    if not ((targets == 0) | (targets == 1)).all() or not (targets.sum(2) == 1).all():
-        raise DataError(
-            "soft-targets", given="targets that are not one-hot", expected="one label an item",
-            next="Use the ridge head for targets of another kind.",
-        )  # fmt: skip
+    refuse_soft(targets)
     weighted = targets * weights[:, :, None]
     empty = statistics.count - (weighted > 0).sum(1) == 0
     total = statistics.total - weights.sum(1)
     return Removal(targets.argmax(2), weights, statistics.mass - weighted.sum(1), total, empty)
+
+
+def refuse_soft(targets: Floats) -> None:
+    """Refuse targets (..., C) that are not one-hot.
+
+    Raises:
+        DataError: they are not.
+    """
+    if not ((targets == 0) | (targets == 1)).all() or not (targets.sum(-1) == 1).all():
+        raise DataError(
+            "soft-targets", given="targets that are not one-hot", expected="one label an item",
+            next="Use the ridge head for targets of another kind.",
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The one decomposition that every path of penalties comes from."""
+"""The one decomposition that every path of penalties comes from, and its like for one penalty."""
 
 from __future__ import annotations
 
@@ -19,3 +19,8 @@ def eigen(matrix: Floats) -> tuple[Floats, Floats]:
     with threadpool_limits(limits=1, user_api="blas"):
         values, vectors = np.linalg.eigh(matrix)
     return np.asarray(values), np.asarray(vectors)
+
+
+def solve_symmetric(matrix: Floats, right: Floats) -> Floats:
+    """``matrix^-1 right`` (r, C) for a symmetric positive matrix (r, r)."""
+    return np.asarray(np.linalg.solve(matrix, right), dtype=np.float64)

@@ -70,3 +70,21 @@ def folds(groups: Ints, truth: Ints, count: int) -> Ints:
     dealt = np.empty(len(first), np.int64)
     dealt[order] = np.arange(len(first)) % max(1, min(count, len(first)))
     return dealt[number]
+
+
+def rounds(groups: Ints, truth: Ints) -> Ints:
+    """The round (R,) of each row: round k holds the k-th group of every class.
+
+    With few items a class, leaving out one alone makes its class the smallest, and heads lean away from
+    the truth; leaving out one of *each* class keeps them even.
+
+    Args:
+        groups: (R,).
+        truth: class indices (R,); a group counts for the class of its first row.
+    """
+    _, first, number = np.unique(groups, return_index=True, return_inverse=True)
+    order = np.lexsort((first, truth[first]))
+    ordered = truth[first][order]
+    dealt = np.empty(len(first), np.int64)
+    dealt[order] = np.arange(len(first)) - np.searchsorted(ordered, ordered)
+    return dealt[number]

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from tutelage.heads.coordinates import Coordinates, coordinates
 from tutelage.heads.discriminant import Products, Removal, removal
-from tutelage.heads.eigen import eigen
+from tutelage.heads.eigen import eigen, solve_symmetric
 from tutelage.heads.path import Path
 from tutelage.heads.rows import TrainingRows
 from tutelage.heads.scaling import Scaling
@@ -55,6 +55,15 @@ def solve(statistics: Statistics, penalties: Floats, priors: Floats | None = Non
     values, vectors = eigen(statistics.within)
     shrink = 1.0 / (np.maximum(values, 0.0) + penalties[:, None])
     return LdaSolution(statistics, vectors, shrink, statistics.means @ vectors, priors)
+
+
+def fit(statistics: Statistics, penalty: float, priors: Floats | None = None) -> tuple[Floats, Floats]:  # fmt: skip
+    """Weight (r, C) and bias (C,) at one penalty, without a decomposition."""
+    means, total = statistics.means, statistics.total
+    matrix = statistics.within + penalty * np.eye(means.shape[1])
+    weight = total * solve_symmetric(matrix, means.T)
+    log_priors = _log_priors(statistics.mass, total, statistics.count == 0, priors)
+    return weight, log_priors - 0.5 * (means * weight.T).sum(1)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tutelage.heads.coordinates import Coordinates, coordinates
-from tutelage.heads.eigen import eigen
+from tutelage.heads.eigen import eigen, solve_symmetric
 from tutelage.heads.path import Path
 from tutelage.heads.rows import TrainingRows
 from tutelage.heads.scaling import Scaling
@@ -47,6 +47,15 @@ def solve(statistics: Statistics, penalties: Floats) -> RidgeSolution:
     cross = statistics.sums.T - np.outer(statistics.sum, level)
     shrink = 1.0 / (np.maximum(values, 0.0) + penalties[:, None])
     return RidgeSolution(mean, level, total, vectors, shrink, vectors.T @ cross)
+
+
+def fit(statistics: Statistics, penalty: float) -> tuple[Floats, Floats]:
+    """Weight (r, C) and bias (C,) at one penalty, without a decomposition."""
+    total = statistics.total
+    mean, level = statistics.sum / total, statistics.mass / total
+    matrix = statistics.outer - total * np.outer(mean, mean) + penalty * np.eye(len(mean))
+    weight = solve_symmetric(matrix, statistics.sums.T - np.outer(statistics.sum, level))
+    return weight, level - mean @ weight
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ class Scaling:
 
     Attributes:
         shift: (D,) the weighted mean.
-        scale: (D,) one over the weighted standard deviation; 0 where a feature never varies.
+        scale: (D,) one over a standard deviation.
         normalise: whether each row is brought to length one.
     """
 
@@ -39,13 +39,15 @@ class Scaling:
 
 
 def fit_scaling(
-    rows: Rows, weights: npt.NDArray[np.floating], *, normalise: bool = False
+    rows: Rows, weights: npt.NDArray[np.floating], *, each: bool = True, normalise: bool = False
 ) -> Scaling:
-    """Weighted mean and standard deviation of every feature, in one pass (Chan et al. 1983).
+    """Weighted mean and standard deviation of the features, in one pass (Chan et al. 1983).
 
     Args:
         rows: (R, D).
         weights: (R,).
+        each: divide every feature by its own deviation (a feature that never varies becomes 0);
+            else all by one, the root mean square of theirs, which keeps their proportions.
         normalise: kept in the result.
 
     Raises:
@@ -65,7 +67,9 @@ def fit_scaling(
         scatter += share @ np.square(values - centre) + away**2 * (mass * here / (mass + here))
         mean += away * (here / (mass + here))
         mass += here
-    return Scaling(mean, _inverse(np.sqrt(scatter / _positive(mass)), mean), normalise)
+    variance = scatter / _positive(mass)
+    spread = variance if each else np.full_like(variance, variance.mean())
+    return Scaling(mean, _inverse(np.sqrt(spread), mean), normalise)
 
 
 def _inverse(deviation: Floats, mean: Floats) -> Floats:

@@ -1,0 +1,116 @@
+"""A candidate: a fitted head with what it says about items that it did not see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tutelage.evaluation.calibration import fit_temperature, negative_log_likelihood
+from tutelage.evaluation.metrics import wilson
+from tutelage.heads.coordinates import Coordinates
+from tutelage.heads.linear import LinearHead, linear_head
+from tutelage.heads.path import Path
+from tutelage.heads.rows import TrainingRows
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+WORST = 27.6
+"""Nats that one item costs at most (a probability of 1e-12), as in ``evaluation.metrics``."""
+
+STEPS = tuple(10.0 ** (k / 2) for k in range(-4, 7))
+"""Penalties, in units of the mean eigenvalue of the scatter: half decades from 0.01 to 1,000."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A head that could ship.
+
+    Attributes:
+        head: with its temperature.
+        logits: (S, C) of the scored items, each judged without its group.
+        surprise: (A,) minus the log-probability of the truth, of the items that can be judged.
+        correct: (A,) whether those are right.
+    """
+
+    head: LinearHead
+    logits: Floats
+    surprise: Floats
+    correct: Bools
+
+    @property
+    def log_loss(self) -> float:
+        """Mean surprise, in nats."""
+        return float(self.surprise.mean())
+
+    def row(self) -> dict[str, Any]:
+        """A row of the table of candidates, ready for JSON."""
+        right, n = int(self.correct.sum()), len(self.correct)
+        low, high = wilson(right, n)
+        return {
+            "head": self.head.kind, "penalty": self.head.penalty, "accuracy": right / n,
+            "low": low, "high": high, "log_loss": self.log_loss,
+        }  # fmt: skip
+
+
+def judged(head: LinearHead, logits: Floats, truth: npt.NDArray[np.int64], answerable: Bools) -> Candidate:  # fmt: skip
+    """A candidate, its temperature fitted on its own left-out logits (Guo et al. 2017).
+
+    Args:
+        head: fitted on all rows.
+        logits: (S, C) left-out logits of the same kind of head.
+        truth: (S,).
+        answerable: (S,) items whose class is still there when their group is left out.
+    """
+    told, right = logits[answerable], truth[answerable]
+    temperature = fit_temperature(told, right)
+    surprise = np.minimum(negative_log_likelihood(told / temperature, right), WORST)
+    return Candidate(replace(head, temperature=temperature), logits, surprise, told.argmax(1) == right)  # fmt: skip
+
+
+def best_of(path: Path, truth: npt.NDArray[np.int64], answerable: Bools) -> Candidate:
+    """The penalty of a path with the least left-out log-loss."""
+    best: Candidate | None = None
+    for k in range(len(path.penalties)):
+        candidate = judged(path.head(k), path.leave_one_out(k), truth, answerable)
+        if best is None or candidate.log_loss < best.log_loss:
+            best = candidate
+    if best is None:
+        raise ValueError("a path has at least one penalty")
+    return best
+
+
+def average(first: Candidate, second: Candidate, truth: npt.NDArray[np.int64], answerable: Bools) -> Candidate:  # fmt: skip
+    """The mean of two calibrated heads' logits: again a linear head, and exactly left out again.
+
+    Args:
+        first, second: on the same scaling.
+        truth, answerable: see ``judged``.
+    """
+    one, two = first.head, second.head
+    weight = (one.weight / one.temperature + two.weight / two.temperature) / 2
+    bias = (one.bias / one.temperature + two.bias / two.temperature) / 2
+    logits = (first.logits / one.temperature + second.logits / two.temperature) / 2
+    head = linear_head(f"{one.kind} + {two.kind}", weight, bias, one.scaling, two.penalty)
+    return judged(head, logits, truth, answerable)
+
+
+def penalties(coordinates: Coordinates, steps: Sequence[float] = STEPS) -> tuple[float, ...]:
+    """Absolute penalties for ridge and LDA: fixed once, from all rows, before anything is left out."""
+    stats = coordinates.statistics
+    mean = stats.sum / stats.total
+    scatter = float(np.trace(stats.outer)) - stats.total * float(mean @ mean)
+    unit = max(scatter, 1e-12) / coordinates.data.rows.shape[1]
+    return tuple(unit * step for step in steps)
+
+
+def answerable_items(data: TrainingRows) -> Bools:
+    """Scored items (S,) whose class has a weighing row in another group: the others nobody can get right."""
+    weighs = data.weights > 0
+    pairs = np.unique(np.stack([data.truth[weighs], data.groups[weighs]]), axis=1)
+    several = np.bincount(pairs[0], minlength=data.targets.shape[1]) > 1
+    return np.asarray(several[data.truth[data.scored]])

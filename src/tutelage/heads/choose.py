@@ -1,0 +1,242 @@
+"""The head for some training rows: candidates, judged on items left out, and the rule between them.
+
+1. Scaling: none of three is best everywhere, so LDA is fitted with each and the least left-out log-loss
+   wins, on at most ``SCREENED`` items.
+2. Candidates: nearest mean, ridge and LDA at their best penalty, by exact leave-one-group-out; logistic
+   regression from the better of the last two, by out-of-fold logits, where it may pay. The mean of
+   calibrated ridge and LDA logits is a candidate too: it is linear, and left out exactly.
+3. Simplicity: nearest mean < ridge = LDA = their mean < logistic. The simplest kind ships whose left-out log-loss is
+   within one standard error (paired, over items) of the best (Breiman et al. 1984, section 3.4.3).
+
+With at most ``FEW`` groups in every class, one group of *each* class is left out at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tutelage.errors import DataError
+from tutelage.heads import lda, logistic, nearest_mean, ridge
+from tutelage.heads.candidate import (
+    Candidate,
+    answerable_items,
+    average,
+    best_of,
+    judged,
+    penalties,
+)
+from tutelage.heads.coordinates import Coordinates, coordinates, scaled_statistics
+from tutelage.heads.discriminant import refuse_soft
+from tutelage.heads.groups import folds, rounds
+from tutelage.heads.linear import LinearHead, linear_head
+from tutelage.heads.rows import ArrayRows, TrainingRows
+from tutelage.heads.scaling import Scaling, fit_scaling
+from tutelage.heads.statistics import Statistics
+from tutelage.heads.weights import class_weights
+
+__all__ = ["HeadChoice", "class_weights", "fit_heads"]
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+FEW = 10
+SCREENED = 2000
+BUDGET = 6e10
+"""Operations that logistic refinement may take (about a second on two cores)."""
+MANY = 100
+"""Items a class from which logistic regression may pay: on fewer, closed forms were better on each of
+eight data sets with 5 to 80 items a class."""
+
+SCALINGS = {
+    "one scale, length one": {"each": False, "normalise": True},
+    "one scale": {"each": False, "normalise": False},
+    "own scales": {"each": True, "normalise": False},
+}
+SIMPLICITY = {nearest_mean.KIND: 0, logistic.KIND: 2}
+"""All other kinds: 1."""
+
+
+@dataclass(frozen=True)
+class HeadChoice:
+    """The head that ships, and why.
+
+    Attributes:
+        head: with the temperature fitted on its own left-out logits.
+        left_out_logits: (S, C) of the scored items, before the temperature, each without its group.
+        left_out_truth: (S,) their classes.
+        table: a row a candidate: head, penalty, accuracy, low, high, log_loss.
+        because: sentences.
+        statistics: of all rows as the head scales them; they allow exact additions and deletions.
+    """
+
+    head: LinearHead
+    left_out_logits: Floats
+    left_out_truth: Ints
+    table: tuple[dict[str, Any], ...]
+    because: tuple[str, ...]
+    statistics: Statistics
+
+
+def fit_heads(data: TrainingRows, *, classes: int, budget: float = BUDGET) -> HeadChoice:
+    """Fit every candidate and choose by what they say about items that were left out.
+
+    Args:
+        data: rows (R, D) with one-hot targets (R, C), groups and weights.
+        classes: C.
+        budget: operations that logistic refinement may take; 0 leaves it out.
+
+    Raises:
+        TrainingError: a feature is not finite, or all weights are zero.
+        DataError: the targets are not one-hot, or not C wide.
+
+    Example:
+        >>> x = np.repeat([[0.0, 1.0], [4.0, 0.0]], 12, axis=0) + np.linspace(0, 1, 24)[:, None]
+        >>> y = np.repeat(np.eye(2), 12, axis=0)
+        >>> rows = TrainingRows(ArrayRows(x), y, np.arange(24), np.ones(24, bool), np.ones(24))
+        >>> fit_heads(rows, classes=2).table[0]["accuracy"]
+        1.0
+    """
+    _refuse(data, classes)
+    truth = data.truth[data.scored]
+    judging, told = _as_left_out(data)
+    answerable = answerable_items(judging)
+    if not answerable.any() or len(np.unique(judging.groups)) < 2:
+        return _unjudged(data, truth)
+    scaling, why = _screened(judging)
+    within = coordinates(judging, scaling)
+    grid = penalties(within)
+    paths = [nearest_mean.path(judging, scaling, within=within)]
+    paths += [module.path(judging, scaling, grid, within=within) for module in (ridge, lda)]
+    found = [best_of(path, truth, answerable) for path in paths]
+    found.append(average(found[1], found[2], truth, answerable))
+    if _may_pay(data, classes, budget):
+        found.append(
+            _refined(judging, within, min(found[1:3], key=lambda c: c.log_loss), truth, answerable)
+        )
+    winner, reason = _simplest(found)
+    statistics = within.statistics if within.basis is None else scaled_statistics(data, scaling)
+    table = tuple(candidate.row() for candidate in found)
+    return HeadChoice(winner.head, winner.logits, truth, table, (*told, why, reason), statistics)
+
+
+def _refuse(data: TrainingRows, classes: int) -> None:
+    refuse_soft(data.targets)
+    if data.targets.shape[1] != classes:
+        raise DataError(
+            "wrong-width", given=f"targets of {data.targets.shape[1]} columns", expected=f"{classes} classes",
+            next="Give one column for each class.",
+        )  # fmt: skip
+
+
+def _as_left_out(data: TrainingRows) -> tuple[TrainingRows, tuple[str, ...]]:
+    """The rows grouped as they are left out, and a sentence if that is not group by group."""
+    pairs = np.unique(np.stack([data.truth, data.groups]), axis=1)
+    if np.bincount(pairs[0]).max() > FEW:
+        return data, ()
+    even = replace(data, groups=rounds(data.groups, data.truth))
+    return even, (f"at most {FEW} items a class: one of each class is left out at a time",)
+
+
+def _unjudged(data: TrainingRows, truth: Ints) -> HeadChoice:
+    """One item a class: nothing can be left out, so nothing is chosen and nothing is sure."""
+    scaling = fit_scaling(data.rows, data.weights, **SCALINGS["one scale, length one"])
+    statistics = scaled_statistics(data, scaling)
+    weight, bias = nearest_mean.MeanSolution(statistics).weights(0)
+    head = linear_head(nearest_mean.KIND, weight, bias, scaling)
+    why = "no class has an item to leave out: nearest mean, uncalibrated, and no estimate of its accuracy"
+    logits = np.zeros((len(truth), len(bias)))
+    return HeadChoice(head, logits, truth, (), (why,), statistics)
+
+
+def _screened(data: TrainingRows) -> tuple[Scaling, str]:
+    """The scaling with the least left-out log-loss of LDA, on a part of the rows if they are many."""
+    part = _part(data, SCREENED)
+    truth, answerable = part.truth[part.scored], answerable_items(part)
+    losses = {}
+    for name, options in SCALINGS.items():
+        scaling = fit_scaling(part.rows, part.weights, **options)
+        within = coordinates(part, scaling)
+        path = lda.path(part, scaling, penalties(within)[::2], within=within)
+        losses[name] = best_of(path, truth, answerable).log_loss
+    name = min(losses, key=lambda key: losses[key])
+    listed = ", ".join(f"{key} {loss:.3f}" for key, loss in losses.items())
+    why = f"features are scaled by {name}: least left-out log-loss of LDA ({listed})"
+    return fit_scaling(data.rows, data.weights, **SCALINGS[name]), why
+
+
+def _part(data: TrainingRows, items: int) -> TrainingRows:
+    """About so many items, dealt evenly over the classes, groups whole."""
+    many = int(np.ceil(int(data.scored.sum()) / items))
+    if many <= 1:
+        return data
+    chosen = folds(data.groups, data.truth, many) == 0
+    start, kept = 0, []
+    for block in data.rows:
+        kept.append(block[chosen[start : start + len(block)]])
+        start += len(block)
+    return TrainingRows(
+        ArrayRows(np.concatenate(kept)), data.targets[chosen], data.groups[chosen], data.scored[chosen], data.weights[chosen],
+    )  # fmt: skip
+
+
+def _may_pay(data: TrainingRows, classes: int, budget: float) -> bool:
+    """Enough items a class, and (folds + 1) refinements at two penalties within the budget."""
+    rows, width = data.rows.shape
+    work = 4.8 * rows * width * classes * logistic.ITERATIONS * 2 * (logistic.FOLDS + 1)
+    return int(data.scored.sum()) >= MANY * classes and work <= budget
+
+
+def _refined(data: TrainingRows, within: Coordinates, start: Candidate, truth: Ints, answerable: npt.NDArray[np.bool_]) -> Candidate:  # fmt: skip
+    """Logistic regression from a closed-form head, at the better of a few penalties."""
+    starts = _fold_starts(data, within, start.head)
+    found: list[Candidate] = []
+    for penalty in logistic.penalties(within):
+        logits = logistic.refine_all(starts, data, penalty)
+        found.append(judged(replace(start.head, penalty=penalty), logits, truth, answerable))
+    best = min(found, key=lambda c: c.log_loss)
+    head = logistic.refine(start.head, data, best.head.penalty)
+    return replace(best, head=replace(head, temperature=best.head.temperature))
+
+
+def _fold_starts(data: TrainingRows, within: Coordinates, head: LinearHead) -> list[LinearHead]:
+    """The closed-form head without each fold."""
+    fit = {ridge.KIND: ridge.fit, lda.KIND: lda.fit}[head.kind]
+    fold = folds(data.groups, data.truth, logistic.FOLDS)
+    starts = []
+    for f in range(int(fold.max()) + 1):
+        rest = within.without(fold == f)
+        weight, bias = fit(rest, head.penalty)
+        start = linear_head(head.kind, within.lift(weight), bias, within.scaling, head.penalty)
+        starts.append(replace(start, temperature=head.temperature))
+    return starts
+
+
+def _simplest(found: Sequence[Candidate]) -> tuple[Candidate, str]:
+    """The simplest kind within one standard error of the best; of equally simple ones the better."""
+    best = min(found, key=lambda c: c.log_loss)
+    close = [c for c in found if _behind(c, best) <= 1.0]
+    level = min(_level(c) for c in close)
+    winner = min((c for c in close if _level(c) == level), key=lambda c: c.log_loss)
+    told = f"{winner.head.kind} has a left-out log-loss of {winner.log_loss:.3f} and is right on {winner.correct.mean():.1%}"
+    if winner is best:
+        return winner, f"{told}: the best of {len(found)} heads"
+    return (
+        winner,
+        f"{told}: within one standard error of {best.head.kind} ({best.log_loss:.3f}), and simpler",
+    )
+
+
+def _level(candidate: Candidate) -> int:
+    return SIMPLICITY.get(candidate.head.kind, 1)
+
+
+def _behind(candidate: Candidate, best: Candidate) -> float:
+    """By how many standard errors of the paired difference a candidate's log-loss is larger."""
+    gap = candidate.surprise - best.surprise
+    error = float(gap.std()) / np.sqrt(len(gap))
+    return float(gap.mean() / error) if error > 0 else 0.0
