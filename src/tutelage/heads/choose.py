@@ -13,7 +13,7 @@ With at most ``FEW`` groups in every class, one group of *each* class is left ou
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -35,7 +35,7 @@ from tutelage.heads.discriminant import refuse_soft
 from tutelage.heads.groups import folds, rounds
 from tutelage.heads.linear import LinearHead, linear_head
 from tutelage.heads.rows import ArrayRows, TrainingRows
-from tutelage.heads.scaling import Scaling, fit_scaling
+from tutelage.heads.scaling import fit_scaling
 from tutelage.heads.statistics import Statistics
 from tutelage.heads.weights import class_weights
 
@@ -107,19 +107,19 @@ def fit_heads(data: TrainingRows, *, classes: int, budget: float = BUDGET) -> He
     answerable = answerable_items(judging)
     if not answerable.any() or len(np.unique(judging.groups)) < 2:
         return _unjudged(data, truth)
-    scaling, why = _screened(judging)
-    within = coordinates(judging, scaling)
-    grid = penalties(within)
-    paths = [nearest_mean.path(judging, scaling, within=within)]
-    paths += [module.path(judging, scaling, grid, within=within) for module in (ridge, lda)]
-    found = [best_of(path, truth, answerable) for path in paths]
+    within, by_lda, why = _screened(judging)
+    quick = [nearest_mean.path(judging, within.scaling, within=within)]
+    quick += [ridge.path(judging, within.scaling, penalties(within), within=within)]
+    found = [*(best_of(path, truth, answerable) for path in quick), by_lda]
     found.append(average(found[1], found[2], truth, answerable))
     if _may_pay(data, classes, budget):
         found.append(
             _refined(judging, within, min(found[1:3], key=lambda c: c.log_loss), truth, answerable)
         )
     winner, reason = _simplest(found)
-    statistics = within.statistics if within.basis is None else scaled_statistics(data, scaling)
+    statistics = (
+        within.statistics if within.basis is None else scaled_statistics(data, within.scaling)
+    )
     table = tuple(candidate.row() for candidate in found)
     return HeadChoice(winner.head, winner.logits, truth, table, (*told, why, reason), statistics)
 
@@ -153,20 +153,24 @@ def _unjudged(data: TrainingRows, truth: Ints) -> HeadChoice:
     return HeadChoice(head, logits, truth, (), (why,), statistics)
 
 
-def _screened(data: TrainingRows) -> tuple[Scaling, str]:
-    """The scaling with the least left-out log-loss of LDA, on a part of the rows if they are many."""
+def _screened(data: TrainingRows) -> tuple[Coordinates, Candidate, str]:
+    """The scaling with the least left-out log-loss of LDA, judged on a part of the rows if they are many."""
     part = _part(data, SCREENED)
-    truth, answerable = part.truth[part.scored], answerable_items(part)
-    losses = {}
-    for name, options in SCALINGS.items():
-        scaling = fit_scaling(part.rows, part.weights, **options)
-        within = coordinates(part, scaling)
-        path = lda.path(part, scaling, penalties(within)[::2], within=within)
-        losses[name] = best_of(path, truth, answerable).log_loss
-    name = min(losses, key=lambda key: losses[key])
-    listed = ", ".join(f"{key} {loss:.3f}" for key, loss in losses.items())
-    why = f"features are scaled by {name}: least left-out log-loss of LDA ({listed})"
-    return fit_scaling(data.rows, data.weights, **SCALINGS[name]), why
+    tried = {name: _lda_scaled(part, options) for name, options in SCALINGS.items()}
+    best = min(tried, key=lambda name: tried[name][1].log_loss)
+    within, candidate = tried[best] if part is data else _lda_scaled(data, SCALINGS[best])
+    listed = ", ".join(f"{name} {found.log_loss:.3f}" for name, (_, found) in tried.items())
+    return (
+        within,
+        candidate,
+        f"features are scaled by {best}: least left-out log-loss of LDA ({listed})",
+    )
+
+
+def _lda_scaled(data: TrainingRows, options: Mapping[str, bool]) -> tuple[Coordinates, Candidate]:
+    within = coordinates(data, fit_scaling(data.rows, data.weights, **options))
+    path = lda.path(data, within.scaling, penalties(within), within=within)
+    return within, best_of(path, data.truth[data.scored], answerable_items(data))
 
 
 def _part(data: TrainingRows, items: int) -> TrainingRows:

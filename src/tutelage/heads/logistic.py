@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from tutelage.evaluation.calibration import log_softmax
 from tutelage.heads.coordinates import Coordinates
+from tutelage.heads.eigen import one_thread
 from tutelage.heads.groups import folds
 from tutelage.heads.linear import NEVER, LinearHead
 from tutelage.heads.rows import Block, TrainingRows
@@ -49,10 +50,11 @@ def refine(head: LinearHead, data: TrainingRows, penalty: float, *, max_iteratio
     problem = _Problem(data, head, penalty)
     start = np.concatenate([head.weight, head.bias[None]]) / head.temperature
     start[-1] = np.maximum(start[-1], NEVER)
-    found = minimize(
-        problem, start.reshape(-1), jac=True, method="L-BFGS-B",
-        options={"maxiter": max_iterations, "gtol": tolerance, "ftol": 1e-12, "maxcor": 10},
-    )  # fmt: skip
+    with one_thread():
+        found = minimize(
+            problem, start.reshape(-1), jac=True, method="L-BFGS-B",
+            options={"maxiter": max_iterations, "gtol": tolerance, "ftol": 1e-12, "maxcor": 10},
+        )  # fmt: skip
     solved = found.x.reshape(start.shape)
     return replace(head, kind=KIND, weight=solved[:-1], bias=solved[-1], penalty=penalty, temperature=1.0)  # fmt: skip
 
@@ -103,6 +105,7 @@ class _Problem:
         self.total = float(self.data.weights.sum())
         self.shift = self.head.shift.astype(np.float32)
         self.scale = self.head.scale[:, None]
+        self.lengths = self._lengths() if self.head.normalise else None
 
     def __call__(self, flat: Floats) -> tuple[float, Floats]:
         parameters = flat.reshape(-1, self.data.targets.shape[1])
@@ -124,12 +127,11 @@ class _Problem:
         for block in self.data.rows:
             part = slice(start, start + len(block))
             start += len(block)
-            centred = block - self.shift
-            yield centred, self._lengths(centred), self.data.targets[part], self.data.weights[part]
+            length = np.ones((len(block), 1)) if self.lengths is None else self.lengths[part]
+            yield block - self.shift, length, self.data.targets[part], self.data.weights[part]
 
-    def _lengths(self, centred: Block) -> Floats:
-        if not self.head.normalise:
-            return np.ones((len(centred), 1))
-        scaled = centred * self.scale[:, 0]
-        length = np.sqrt((scaled * scaled).sum(1, keepdims=True))
-        return np.asarray(np.maximum(length, TINY), dtype=np.float64)
+    def _lengths(self) -> Floats:
+        """Lengths (R, 1) of the scaled rows."""
+        plain = replace(self.head.scaling, normalise=False)
+        found = [np.linalg.norm(plain.apply(block), axis=1) for block in self.data.rows]
+        return np.asarray(np.maximum(np.concatenate(found), TINY)[:, None])
