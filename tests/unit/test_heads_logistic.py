@@ -39,7 +39,9 @@ def test_converged_it_is_scikit_learns(penalty, classes, normalise):
     x = np.concatenate(list(data.rows))
     z = head.scaling.apply(x)
     found = logistic.refine(head, data, penalty, max_iterations=500, tolerance=1e-7)
-    reference = LogisticRegression(C=(2 if classes == 2 else 1) / penalty, tol=1e-10, max_iter=10_000)
+    reference = LogisticRegression(
+        C=(2 if classes == 2 else 1) / penalty, tol=1e-10, max_iter=10_000
+    )
     reference.fit(z, data.truth, sample_weight=data.weights)
     np.testing.assert_allclose(
         found.probabilities(x), reference.predict_proba(z), rtol=0, atol=1e-4
@@ -72,7 +74,7 @@ def test_out_of_fold_logits_are_those_of_fits_without_the_fold():
         out = fold == f
         rest = stats.remove(z[out], data.targets[out], data.weights[out])
         starts.append(linear_head("ridge", *ridge.fit(rest, 2.0), scaling, 2.0))
-    found = logistic.refine_all(starts, data, 1.0, max_iterations=300)
+    found = logistic.out_of_fold(starts, data, [9.0, 1.0], max_iterations=300)[1]
     for f in range(3):
         out = fold == f
         reference = LogisticRegression(C=1.0, tol=1e-10, max_iter=10_000)

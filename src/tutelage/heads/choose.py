@@ -32,6 +32,7 @@ from tutelage.heads.candidate import (
 )
 from tutelage.heads.coordinates import Coordinates, coordinates, scaled_statistics
 from tutelage.heads.discriminant import refuse_soft
+from tutelage.heads.eigen import threads_for
 from tutelage.heads.groups import folds, rounds
 from tutelage.heads.linear import LinearHead, linear_head
 from tutelage.heads.rows import ArrayRows, TrainingRows
@@ -47,7 +48,7 @@ Ints = npt.NDArray[np.int64]
 FEW = 10
 SCREENED = 2000
 BUDGET = 6e10
-"""Operations that logistic refinement may take (about a second on two cores)."""
+"""Operations that logistic refinement may take (a few seconds on one core)."""
 MANY = 100
 """Items a class from which logistic regression may pay: on fewer, closed forms were better on each of
 eight data sets with 5 to 80 items a class."""
@@ -102,26 +103,33 @@ def fit_heads(data: TrainingRows, *, classes: int, budget: float = BUDGET) -> He
         1.0
     """
     _refuse(data, classes)
+    with threads_for(*data.rows.shape):
+        return _chosen(data, budget)
+
+
+def _chosen(data: TrainingRows, budget: float) -> HeadChoice:
     truth = data.truth[data.scored]
     judging, told = _as_left_out(data)
-    answerable = answerable_items(judging)
-    if not answerable.any() or len(np.unique(judging.groups)) < 2:
+    if not answerable_items(judging).any() or (judging.groups == judging.groups[0]).all():
         return _unjudged(data, truth)
     within, by_lda, why = _screened(judging)
-    quick = [nearest_mean.path(judging, within.scaling, within=within)]
-    quick += [ridge.path(judging, within.scaling, penalties(within), within=within)]
-    found = [*(best_of(path, truth, answerable) for path in quick), by_lda]
-    found.append(average(found[1], found[2], truth, answerable))
-    if _may_pay(data, classes, budget):
-        found.append(
-            _refined(judging, within, min(found[1:3], key=lambda c: c.log_loss), truth, answerable)
-        )
+    found = _closed_forms(within, by_lda)
+    if _may_pay(data, budget):
+        found.append(_refined(within, min(found[1:3], key=lambda c: c.log_loss)))
     winner, reason = _simplest(found)
-    statistics = (
-        within.statistics if within.basis is None else scaled_statistics(data, within.scaling)
-    )
+    turned = within.basis is not None
+    statistics = scaled_statistics(data, within.scaling) if turned else within.statistics
     table = tuple(candidate.row() for candidate in found)
     return HeadChoice(winner.head, winner.logits, truth, table, (*told, why, reason), statistics)
+
+
+def _closed_forms(within: Coordinates, by_lda: Candidate) -> list[Candidate]:
+    """Nearest mean, ridge, LDA, and the mean of the last two; each at its best penalty."""
+    data, scaling = within.data, within.scaling
+    truth, answerable = data.truth[data.scored], answerable_items(data)
+    by_mean = best_of(nearest_mean.path(data, scaling, within=within), truth, answerable)
+    by_ridge = best_of(ridge.path(data, scaling, penalties(within), within=within), truth, answerable)  # fmt: skip
+    return [by_mean, by_ridge, by_lda, average(by_ridge, by_lda, truth, answerable)]
 
 
 def _refuse(data: TrainingRows, classes: int) -> None:
@@ -155,16 +163,18 @@ def _unjudged(data: TrainingRows, truth: Ints) -> HeadChoice:
 
 def _screened(data: TrainingRows) -> tuple[Coordinates, Candidate, str]:
     """The scaling with the least left-out log-loss of LDA, judged on a part of the rows if they are many."""
-    part = _part(data, SCREENED)
-    tried = {name: _lda_scaled(part, options) for name, options in SCALINGS.items()}
-    best = min(tried, key=lambda name: tried[name][1].log_loss)
-    within, candidate = tried[best] if part is data else _lda_scaled(data, SCALINGS[best])
-    listed = ", ".join(f"{name} {found.log_loss:.3f}" for name, (_, found) in tried.items())
-    return (
-        within,
-        candidate,
-        f"features are scaled by {best}: least left-out log-loss of LDA ({listed})",
-    )
+    part, losses = _part(data, SCREENED), {}
+    kept: dict[str, tuple[Coordinates, Candidate]] = {}
+    for name, options in SCALINGS.items():
+        within, candidate = _lda_scaled(part, options)
+        losses[name] = candidate.log_loss
+        if candidate.log_loss <= min(losses.values()):
+            kept = {name: (within, candidate)}  # only the best so far: each holds matrices of D x D
+    ((chosen, best),) = kept.items()
+    listed = ", ".join(f"{name} {loss:.3f}" for name, loss in losses.items())
+    why = f"features are scaled by {chosen}: least left-out log-loss of LDA ({listed})"
+    within, candidate = best if part is data else _lda_scaled(data, SCALINGS[chosen])
+    return within, candidate, why
 
 
 def _lda_scaled(data: TrainingRows, options: Mapping[str, bool]) -> tuple[Coordinates, Candidate]:
@@ -188,29 +198,29 @@ def _part(data: TrainingRows, items: int) -> TrainingRows:
     )  # fmt: skip
 
 
-def _may_pay(data: TrainingRows, classes: int, budget: float) -> bool:
-    """Enough items a class, and (folds + 1) refinements at two penalties within the budget."""
-    rows, width = data.rows.shape
-    work = 4.8 * rows * width * classes * logistic.ITERATIONS * 2 * (logistic.FOLDS + 1)
-    return int(data.scored.sum()) >= MANY * classes and work <= budget
+def _may_pay(data: TrainingRows, budget: float) -> bool:
+    """Enough items a class, and a refinement for each fold and penalty, and one for all, within the budget."""
+    (rows, width), classes = data.rows.shape, data.targets.shape[1]
+    fits = logistic.FOLDS * len(logistic.STEPS) + 1
+    work = 5.0 * rows * width * classes * logistic.ITERATIONS * fits
+    return bool(data.scored.sum() >= MANY * classes) and work <= budget
 
 
-def _refined(data: TrainingRows, within: Coordinates, start: Candidate, truth: Ints, answerable: npt.NDArray[np.bool_]) -> Candidate:  # fmt: skip
+def _refined(within: Coordinates, start: Candidate) -> Candidate:
     """Logistic regression from a closed-form head, at the better of a few penalties."""
-    starts = _fold_starts(data, within, start.head)
-    found: list[Candidate] = []
-    for penalty in logistic.penalties(within):
-        logits = logistic.refine_all(starts, data, penalty)
-        found.append(judged(replace(start.head, penalty=penalty), logits, truth, answerable))
+    data, grid = within.data, logistic.penalties(within)
+    truth, answerable = data.truth[data.scored], answerable_items(data)
+    logits = logistic.out_of_fold(_fold_starts(within, start.head), data, grid)
+    found = [judged(replace(start.head, penalty=p), told, truth, answerable) for p, told in zip(grid, logits, strict=True)]  # fmt: skip
     best = min(found, key=lambda c: c.log_loss)
     head = logistic.refine(start.head, data, best.head.penalty)
     return replace(best, head=replace(head, temperature=best.head.temperature))
 
 
-def _fold_starts(data: TrainingRows, within: Coordinates, head: LinearHead) -> list[LinearHead]:
+def _fold_starts(within: Coordinates, head: LinearHead) -> list[LinearHead]:
     """The closed-form head without each fold."""
     fit = {ridge.KIND: ridge.fit, lda.KIND: lda.fit}[head.kind]
-    fold = folds(data.groups, data.truth, logistic.FOLDS)
+    fold = folds(within.data.groups, within.data.truth, logistic.FOLDS)
     starts = []
     for f in range(int(fold.max()) + 1):
         rest = within.without(fold == f)

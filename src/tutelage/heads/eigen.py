@@ -1,8 +1,8 @@
-"""Short-stepped linear algebra, on one thread: the decomposition that every path comes from, and its like."""
+"""The decomposition that every path of penalties comes from, its like for one penalty, and their threads."""
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -10,13 +10,19 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
+LONG = 1e11
+"""Multiplications (about two seconds on one core) from which more threads are worth their risk."""
 
-def one_thread() -> AbstractContextManager[Any]:
-    """Within it, linear algebra runs on one thread.
 
-    For work in many short steps: two threads gain a third on an idle machine, and lose a factor of 25
-    (seen: an ``eigh`` of 1,280 took 12 s instead of 0.5 s) while they wait for each other on a busy one.
+def threads_for(rows: int, width: int) -> AbstractContextManager[Any]:
+    """Within it, linear algebra on (rows, width) runs on one thread, unless it is very much.
+
+    Most of it are short steps: on an idle machine two threads gain a third, but on a busy one they wait
+    for each other (seen: an ``eigh`` of 1,280 took 12 s instead of 0.5 s). One thread also rounds the
+    same everywhere.
     """
+    if float(rows) * width * min(rows, width) > LONG:
+        return nullcontext()
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     limits: AbstractContextManager[Any] = threadpool_limits(limits=1, user_api="blas")
@@ -25,7 +31,7 @@ def one_thread() -> AbstractContextManager[Any]:
 
 def eigen(matrix: Floats) -> tuple[Floats, Floats]:
     """Eigenvalues (r,), rising, and eigenvectors (r, r), in columns, of a symmetric matrix (r, r)."""
-    with one_thread():
+    with threads_for(*matrix.shape):
         values, vectors = np.linalg.eigh(matrix)
     return np.asarray(values), np.asarray(vectors)
 

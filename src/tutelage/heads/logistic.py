@@ -4,13 +4,12 @@ Minimises ``sum w CE(y, z B + b) + penalty |B|^2 / 2`` (the bias is free): with 
 objective of scikit-learn's ``LogisticRegression(C=C)``. It has no closed form, so nothing is left out
 exactly; out-of-fold logits of whole groups are used instead.
 
-Rows are read in blocks and never kept: ``z B = (x - shift) (s B) / length`` folds the scale into the
-weight. Products are float32, sums float64.
+Scaled rows are held once as float32, on which all folds and penalties work; sums are float64.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,11 +17,11 @@ import numpy.typing as npt
 
 from tutelage.evaluation.calibration import log_softmax
 from tutelage.heads.coordinates import Coordinates
-from tutelage.heads.eigen import one_thread
+from tutelage.heads.eigen import threads_for
 from tutelage.heads.groups import folds
 from tutelage.heads.linear import NEVER, LinearHead
 from tutelage.heads.rows import Block, TrainingRows
-from tutelage.heads.scaling import TINY
+from tutelage.heads.scaling import Scaling
 
 Floats = npt.NDArray[np.float64]
 
@@ -30,9 +29,8 @@ KIND = "logistic"
 FOLDS = 5
 ITERATIONS = 25
 """L-BFGS steps of a refinement; from a closed-form start later ones change little."""
-
-
 STEPS = (0.01, 0.1)
+"""Penalties that are tried, in units of the mean squared length of a row."""
 
 
 def refine(head: LinearHead, data: TrainingRows, penalty: float, *, max_iterations: int = ITERATIONS, tolerance: float = 1e-5) -> LinearHead:  # fmt: skip
@@ -45,40 +43,28 @@ def refine(head: LinearHead, data: TrainingRows, penalty: float, *, max_iteratio
         max_iterations: at most so many steps.
         tolerance: stop when no entry of the mean gradient is larger.
     """
-    from scipy.optimize import minimize
-
-    problem = _Problem(data, head, penalty)
-    start = np.concatenate([head.weight, head.bias[None]]) / head.temperature
-    start[-1] = np.maximum(start[-1], NEVER)
-    with one_thread():
-        found = minimize(
-            problem, start.reshape(-1), jac=True, method="L-BFGS-B",
-            options={"maxiter": max_iterations, "gtol": tolerance, "ftol": 1e-12, "maxcor": 10},
-        )  # fmt: skip
-    solved = found.x.reshape(start.shape)
-    return replace(head, kind=KIND, weight=solved[:-1], bias=solved[-1], penalty=penalty, temperature=1.0)  # fmt: skip
+    problem = _Problem(held(data, head.scaling), data.targets, data.weights, penalty)
+    return _descended(problem, head, max_iterations, tolerance)
 
 
-def refine_all(heads: Sequence[LinearHead], data: TrainingRows, penalty: float, max_iterations: int = ITERATIONS) -> Floats:  # fmt: skip
-    """Out-of-fold logits (S, C) of the scored rows: ``heads[f]`` is refined without fold f, and judges it.
+def out_of_fold(starts: Sequence[LinearHead], data: TrainingRows, grid: Sequence[float], *, max_iterations: int = ITERATIONS) -> Floats:  # fmt: skip
+    """Logits (L, S, C) of the scored rows at L penalties: ``starts[f]`` is refined without fold f and judges it.
 
     Args:
-        heads: a start for each fold, fitted without it.
+        starts: a start for each fold (``groups.folds``), fitted without it, all of one scaling.
         data: all rows.
-        penalty: see ``refine``.
+        grid: the penalties.
         max_iterations: see ``refine``.
     """
-    fold = folds(data.groups, data.truth, len(heads))
-    found, place = np.empty((int(data.scored.sum()), data.targets.shape[1])), data.place
-    for f, start in enumerate(heads):
-        refined = refine(start, without(data, fold == f), penalty, max_iterations=max_iterations)
-        at = 0
-        for block in data.rows:
-            some = np.flatnonzero(
-                (fold == f)[at : at + len(block)] & data.scored[at : at + len(block)]
-            )
-            found[place[at + some]] = refined.logits(block[some])
-            at += len(block)
+    scaled, fold = held(data, starts[0].scaling), folds(data.groups, data.truth, len(starts))
+    found = np.empty((len(grid), int(data.scored.sum()), data.targets.shape[1]))
+    for f, start in enumerate(starts):
+        rest, judged = fold != f, (fold == f) & data.scored
+        rows, targets, weights = scaled[rest], data.targets[rest], data.weights[rest]
+        for at, penalty in enumerate(grid):
+            problem = _Problem(rows, targets, weights, penalty)
+            refined = _descended(problem, start, max_iterations)
+            found[at, data.place[judged]] = scaled[judged] @ refined.weight + refined.bias
     return found
 
 
@@ -88,50 +74,50 @@ def penalties(within: Coordinates) -> tuple[float, ...]:
     return tuple(step * float(np.trace(stats.outer)) / stats.total for step in STEPS)
 
 
-def without(data: TrainingRows, left_out: npt.NDArray[np.bool_]) -> TrainingRows:
-    """The same rows, of which those left out weigh nothing: no copy is made."""
-    return replace(data, weights=np.where(left_out, 0.0, data.weights))
+def held(data: TrainingRows, scaling: Scaling) -> Block:
+    """All scaled rows (R, D), float32."""
+    return np.concatenate([scaling.apply(block).astype(np.float32) for block in data.rows])
 
 
-@dataclass
+def _descended(problem: _Problem, head: LinearHead, max_iterations: int, tolerance: float = 1e-5) -> LinearHead:  # fmt: skip
+    from scipy.optimize import minimize
+
+    start = np.concatenate([head.weight, head.bias[None]]) / head.temperature
+    start[-1] = np.maximum(start[-1], NEVER)
+    with threads_for(*problem.rows.shape):
+        found = minimize(
+            problem, start.reshape(-1), jac=True, method="L-BFGS-B",
+            options={"maxiter": max_iterations, "gtol": tolerance, "ftol": 1e-12, "maxcor": 10},
+        )  # fmt: skip
+    solved = found.x.reshape(start.shape)
+    return replace(head, kind=KIND, weight=solved[:-1], bias=solved[-1], penalty=problem.penalty, temperature=1.0)  # fmt: skip
+
+
+@dataclass(frozen=True)
 class _Problem:
-    """Loss and gradient, both divided by the sum of weights, of weight and bias as one flat vector."""
+    """Loss and gradient, both divided by the sum of weights, of weight and bias as one flat vector.
 
-    data: TrainingRows
-    head: LinearHead
+    Attributes:
+        rows: (R, D) scaled, float32.
+        targets: (R, C).
+        weights: (R,).
+        penalty: on the squared weight.
+    """
+
+    rows: Block
+    targets: Floats
+    weights: Floats
     penalty: float
 
-    def __post_init__(self) -> None:
-        self.total = float(self.data.weights.sum())
-        self.shift = self.head.shift.astype(np.float32)
-        self.scale = self.head.scale[:, None]
-        self.lengths = self._lengths() if self.head.normalise else None
-
     def __call__(self, flat: Floats) -> tuple[float, Floats]:
-        parameters = flat.reshape(-1, self.data.targets.shape[1])
+        parameters = flat.reshape(-1, self.targets.shape[1])
         weight, bias = parameters[:-1], parameters[-1]
-        folded = (weight * self.scale).astype(np.float32)
-        loss, slope, drift = 0.0, np.zeros_like(weight), np.zeros_like(bias)
-        for centred, length, targets, weights in self._blocks():
-            logp = log_softmax(centred @ folded / length + bias)
-            loss -= float(weights @ (targets * logp).sum(1))
-            error = weights[:, None] * (np.exp(logp) * targets.sum(1, keepdims=True) - targets)
-            slope += centred.T @ (error / length).astype(np.float32)
-            drift += error.sum(0)
-        gradient = np.concatenate([slope * self.scale + self.penalty * weight, drift[None]])
+        logp = log_softmax(self.rows @ weight.astype(np.float32) + bias)
+        loss = -float(self.weights @ (self.targets * logp).sum(1))
         loss += self.penalty / 2 * float(np.square(weight).sum())
-        return loss / self.total, gradient.reshape(-1) / self.total
-
-    def _blocks(self) -> Iterator[tuple[Block, Floats, Floats, Floats]]:
-        start = 0
-        for block in self.data.rows:
-            part = slice(start, start + len(block))
-            start += len(block)
-            length = np.ones((len(block), 1)) if self.lengths is None else self.lengths[part]
-            yield block - self.shift, length, self.data.targets[part], self.data.weights[part]
-
-    def _lengths(self) -> Floats:
-        """Lengths (R, 1) of the scaled rows."""
-        plain = replace(self.head.scaling, normalise=False)
-        found = [np.linalg.norm(plain.apply(block), axis=1) for block in self.data.rows]
-        return np.asarray(np.maximum(np.concatenate(found), TINY)[:, None])
+        error = self.weights[:, None] * (
+            np.exp(logp) * self.targets.sum(1, keepdims=True) - self.targets
+        )
+        slope = self.rows.T @ error.astype(np.float32) + self.penalty * weight
+        total = float(self.weights.sum())
+        return loss / total, np.concatenate([slope, error.sum(0)[None]]).reshape(-1) / total

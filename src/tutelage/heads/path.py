@@ -17,7 +17,7 @@ from tutelage.heads.statistics import Statistics
 
 Floats = npt.NDArray[np.float64]
 
-ROOM = 128 * 2**20
+ROOM = 32 * 2**20
 """Bytes that left-out logits of several penalties may take at a time."""
 
 

@@ -25,6 +25,7 @@ import numpy.typing as npt
 from tutelage.errors import ArtefactError
 from tutelage.heads import lda
 from tutelage.heads.coordinates import Coordinates, coordinates
+from tutelage.heads.eigen import threads_for
 from tutelage.heads.groups import whole_groups
 from tutelage.heads.linear import LinearHead
 from tutelage.heads.rows import TrainingRows
@@ -133,17 +134,15 @@ def fit_reject(
         TrainingError: a feature is not finite.
         DataError: the targets are not one-hot.
     """
-    within = coordinates(data, fit_scaling(data.rows, data.weights, each=False, normalise=True))
-    solution = lda.solve(
-        within.statistics, np.array([shrinkage(within.statistics, data.rows.shape[1])])
-    )
-    rule = _fitted(within, solution, head)
-    if left_out is not None:
-        distance, logits = rule.distance(left_out), head.logits(left_out)
-    else:
-        distance = _left_out_distance(within, solution)
-        logits = np.asarray(_own_logits(data, head) if left_out_logits is None else left_out_logits)
-    return _placed(rule, distance, energy(logits, head.temperature))
+    with threads_for(*data.rows.shape):
+        within = coordinates(data, fit_scaling(data.rows, data.weights, each=False, normalise=True))
+        penalty = shrinkage(within.statistics, data.rows.shape[1])
+        solution = lda.solve(within.statistics, np.array([penalty]))
+        rule = _fitted(within, solution, penalty, head)
+        if left_out is not None:
+            return _placed(rule, rule.distance(left_out), energy(head.logits(left_out), head.temperature))  # fmt: skip
+        logits = _own_logits(data, head) if left_out_logits is None else np.asarray(left_out_logits)
+        return _placed(rule, _left_out_distance(within, solution), energy(logits, head.temperature))
 
 
 def energy(logits: npt.NDArray[np.floating], temperature: float) -> Floats:
@@ -173,10 +172,9 @@ def shrinkage(statistics: Statistics, width: int) -> float:
     return statistics.total * max(share / (1 - share) * level, 1e-3 * apart, 1e-12)
 
 
-def _fitted(within: Coordinates, solution: lda.LdaSolution, head: LinearHead) -> RejectRule:
+def _fitted(within: Coordinates, solution: lda.LdaSolution, penalty: float, head: LinearHead) -> RejectRule:  # fmt: skip
     """The rule before it is placed; ``(S + p)^-1 = (1 - V s / (s + p) V') / p`` for scatter ``S = V s V'``."""
     stats, scaling = within.statistics, within.scaling
-    penalty = shrinkage(stats, len(scaling.shift))
     kept = np.clip(1.0 - penalty * solution.shrink[0], 0.0, None)
     wide = kept > FAINT
     factor = within.lift(solution.vectors[:, wide] * np.sqrt(kept[wide]))
