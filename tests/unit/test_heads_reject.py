@@ -114,6 +114,17 @@ def test_foreign_items_are_rejected(fitted):
     assert (scores > rule.threshold).mean() > 0.9
 
 
+def test_either_opinion_raises_a_suspicion(fitted):
+    data, choice, rule = fitted
+    x = next(iter(data.rows))
+    logits = choice.head.logits(x)
+    far = (rule.distance(x) - rule.centre[0]) / rule.spread[0]
+    np.testing.assert_allclose(
+        rule.score(x, logits - 1e4), (1e4 + 0 * far) / rule.temperature / rule.spread[1], rtol=0.05
+    )
+    np.testing.assert_allclose(rule.score(x, logits + 1e4), far)
+
+
 def test_items_given_as_left_out_place_the_threshold(fitted):
     data, choice, _ = fitted
     given = native(np.random.default_rng(9), 100)[0]

@@ -150,7 +150,8 @@ class Student:
             )  # fmt: skip
         facts = replace(self.facts, by_reference=by_reference)
         tensors = self.teacher.tensors()
-        left_out = set(facts.card.names[: facts.frozen]) if by_reference else set()
+        trunk = {*facts.card.names[: facts.frozen], "classifier", "dropped"}
+        left_out = trunk if by_reference else set()
         kept = {n: a for n, a in tensors.items() if facts.card.owners.get(n) not in left_out}
         files = {
             "student.safetensors": {**_prefixed("backbone/", kept), **_prefixed("head/", self.head.as_arrays())},

@@ -26,5 +26,6 @@ def probe(lesson: Lesson) -> HeadChoice:
 
 def fit_reject_rule(lesson: Lesson, indices: Sequence[int], choice: HeadChoice) -> RejectRule:
     """The score for "none of these" and its threshold, from left-out training items."""
+    rows = lesson.training_rows(indices)
     with lesson.run.phase("reject"):
-        return fit_reject(lesson.training_rows(indices), choice.head)
+        return fit_reject(rows, choice.head, left_out_logits=choice.left_out_logits)
