@@ -40,5 +40,5 @@ def class_weights(targets: npt.ArrayLike, groups: npt.ArrayLike | None = None) -
 def _sizes(table: Floats, groups: npt.ArrayLike | None) -> Floats:
     if groups is None:
         return np.asarray(table.sum(0))
-    pairs = np.unique(np.stack([np.asarray(groups), table.argmax(1)]), axis=1)
+    pairs = np.unique(np.stack([np.asarray(groups, dtype=np.int64), table.argmax(1)]), axis=1)
     return np.bincount(pairs[1], minlength=table.shape[1]).astype(np.float64)
