@@ -47,8 +47,8 @@ Ints = npt.NDArray[np.int64]
 
 FEW = 10
 SCREENED = 2000
-BUDGET = 6e10
-"""Operations that logistic refinement may take (a few seconds on one core)."""
+BUDGET = 1.2e10
+"""Operations that logistic refinement may take (about a second on one core, as measured)."""
 MANY = 100
 """Items a class from which logistic regression may pay: on fewer, closed forms were better on each of
 eight data sets with 5 to 80 items a class."""

@@ -1,0 +1,232 @@
+"""Every bar of the finished issues, measured: `make bars`. Resumable: a measured bar is not run again.
+
+    python benchmarks/bars.py                 # all
+    python benchmarks/bars.py 2.2 2.4         # some, by number
+    python benchmarks/bars.py --fresh 2.4     # measure again
+
+A figure belongs to the state of `src/` that it was measured on; another state measures anew. The table
+goes to benchmarks/results/bars.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+from datasets import ROOT, SHARED, WORK, Source, folder, hymenoptera, mnist, trashnet
+
+BIN = Path(sys.executable).parent
+CACHE = {**os.environ, "TUTELAGE_CACHE": str(ROOT / ".cache" / "tutelage")}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measured figure."""
+
+    bar: str
+    what: str
+    figure: str
+    wanted: str
+    passed: bool
+
+
+def fit(source: Source, **dials: object) -> dict:
+    """`tutelage fit --json` in a process of its own."""
+    flags = [part for name, value in {**source.dials, **dials}.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+    done = subprocess.run([BIN / "tutelage", "fit", source.path, "--json", "--out", WORK / "runs", *flags], capture_output=True, text=True, env=CACHE)
+    if done.returncode:
+        raise SystemExit(done.stdout + done.stderr)
+    return json.loads(done.stdout)
+
+
+def accuracy(bar: str, name: str, source: Source, wanted: float, seeds: tuple[int, ...] = (0,), **dials: object) -> list[Row]:
+    """Mean test accuracy over split seeds against a floor."""
+    found = [fit(source, split_seed=seed, **dials)["test"]["accuracy"] for seed in seeds]
+    mean = statistics.mean(found)
+    listed = "" if len(found) == 1 else " (" + ", ".join(f"{a:.3f}" for a in found) + ")"
+    return [Row(bar, name, f"{mean:.3f}{listed}", f">= {wanted}", mean >= wanted)]
+
+
+def deep() -> list[Row]:
+    """Bar 2: the embedded teacher, mode deep."""
+    five = (0, 1, 2, 3, 4)
+    return [
+        *accuracy("2.2", "trashnet official test, deep", trashnet(), 0.86, mode="deep"),
+        *accuracy("2.2", "hymenoptera val, deep", hymenoptera(), 0.925, mode="deep"),
+        *accuracy("2.2", "weather4, deep, 5 splits", folder("weather4"), 0.95, five, mode="deep"),
+        *accuracy("2.2", "caltech101_15, 10 a class, deep, 5 splits", folder("caltech101_15", per_class_train=10), 0.86, five, mode="deep"),
+        *accuracy("2.2", "pacs_cartoon, deep, 5 splits", folder("pacs_cartoon"), 0.86, five, mode="deep"),
+    ]  # fmt: skip
+
+
+def far(name: str, source: Source, seeds: tuple[int, ...], judge: Callable[[dict[str, float]], tuple[bool, str]]) -> list[Row]:
+    """Bar 3: tuning beats the frozen head where the domain is far; means over seeds."""
+    means = {
+        mode: statistics.mean(fit(source, mode=mode, split_seed=s, seed=s)["test"]["accuracy"] for s in seeds)
+        for mode in ("deep", "mid")
+    }
+    passed, wanted = judge(means)
+    listed = ", ".join(f"{mode} {value:.3f}" for mode, value in means.items())
+    return [Row("2.3", f"{name}, {len(seeds)} seeds", listed, wanted, passed)]
+
+
+def busi() -> list[Row]:
+    """Ultrasound."""
+    return far("busi", folder("busi"), (0, 1, 2), lambda m: (m["mid"] >= 0.85 and m["mid"] > m["deep"], "mid >= 0.85 and above deep"))
+
+
+def digits() -> list[Row]:
+    """Handwriting: 1,000 training and 2,000 test images."""
+    source = mnist(3000, per_class_train=100)
+    return far("mnist, 1,000 training images", source, (0, 1, 2), lambda m: (m["mid"] - m["deep"] >= 0.02, "mid - deep >= 0.02"))
+
+
+def speed() -> list[Row]:
+    """Bar 4: cold against one pass, and warm."""
+    done = subprocess.run([sys.executable, ROOT / "benchmarks" / "one_pass.py", "--json"], capture_output=True, text=True, check=True)
+    (r,) = json.loads(done.stdout)
+    return [
+        Row("2.4", "trashnet deep, cold", f"{r['cold']:.1f} s (P {r['P']:.1f} s, {r['engine']})", f"<= {r['bound']:.1f} s", r["cold"] <= r["bound"]),
+        Row("2.4", "trashnet deep, warm", f"{r['warm']:.1f} s, {r['warm_decoded']} decoded, {r['warm_batches']} batches", "<= 8 s, 0, 0",
+            r["warm"] <= 8 and r["warm_decoded"] == r["warm_batches"] == 0),
+    ]  # fmt: skip
+
+
+MEMORY = """
+import json, sys, tempfile
+import torch
+from tutelage.runtime import PeakMemory, anonymous_memory
+from tutelage.api import fit_run
+base = anonymous_memory()
+with tempfile.TemporaryDirectory() as out, PeakMemory() as memory:
+    fitted = fit_run(sys.argv[1], mode="deep", out=out, test_share=0.02)
+print(json.dumps({"peak": memory.peak - base, "train": fitted.results["split"]["train"], "views": fitted.results["views"]}))
+"""
+
+
+def memory() -> list[Row]:
+    """Bar 5: anonymous memory above the import of torch, cold."""
+    peaks = {}
+    for count in (5000, 10_000):
+        environment = {**CACHE, "TUTELAGE_CACHE": str(WORK / f"memory_{count}_{time.time_ns()}")}
+        done = subprocess.run([sys.executable, "-c", MEMORY, str(mnist(count).path)], capture_output=True, text=True, env=environment)
+        if done.returncode:
+            raise SystemExit(done.stderr)
+        peaks[count] = json.loads(done.stdout)
+        subprocess.run(["rm", "-rf", environment["TUTELAGE_CACHE"]], check=True)
+    top, growth = peaks[10_000]["peak"], peaks[10_000]["peak"] - peaks[5000]["peak"]
+    allowed = 10_000 * peaks[10_000]["views"] * 1280 * 4
+    return [
+        Row("2.5", "10,000 images, deep, peak anonymous memory above torch", f"{top / 1e9:.2f} GB", "<= 1.5 GB", top <= 1.5e9),
+        Row("2.5", "growth from 5,000 to 10,000", f"{growth / 1e6:.0f} MB", f"<= {allowed / 1e6:.0f} MB", growth <= allowed),
+    ]
+
+
+def tests(bar: str, what: str, *selection: str) -> list[Row]:
+    """A bar that a test shows."""
+    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *selection], capture_output=True, text=True, cwd=ROOT)
+    last = [line for line in done.stdout.splitlines() if line.strip()][-1]
+    return [Row(bar, what, last.strip("= "), "all pass", done.returncode == 0)]
+
+
+def reject() -> list[Row]:
+    """Bar 10: foreign images against a weather4 student."""
+    from sklearn.metrics import roc_auc_score
+
+    import tutelage as tl
+    from tutelage.student.predict import predictions
+
+    os.environ["TUTELAGE_CACHE"] = CACHE["TUTELAGE_CACHE"]
+    told = fit(folder("weather4"), mode="deep")
+    student = tl.load(told["run"])
+    with (Path(told["run"]) / "split.csv").open() as stream:
+        import csv
+
+        own = [SHARED / "data" / "weather4" / r["name"] for r in csv.DictReader(stream) if r["part"] == "test"]
+    native = [p.score for p in predictions(student, own)]
+    rows = []
+    for name in ("pacs_cartoon", "busi", "mnist"):
+        foreign = _foreign(name)
+        scores = [p.score for p in predictions(student, foreign) if p.score is not None]
+        area = roc_auc_score([0] * len(native) + [1] * len(scores), native + scores)
+        rows.append(Row("2.10", f"reject: {len(scores)} of {name} against {len(native)} held-out of weather4", f"AUROC {area:.3f}", ">= 0.90", area >= 0.90))
+    return rows
+
+
+def _foreign(name: str) -> list:
+    if name == "mnist":
+        from tutelage.data import open_source
+
+        return [e.item for e in open_source(mnist(3000).path).examples[:300]]
+    return sorted((SHARED / "data" / name).rglob("*.jpg"))[::2][:350]
+
+
+BARS: dict[str, Callable[[], list[Row]]] = {
+    "2.2": deep,
+    "2.3-busi": busi,
+    "2.3-mnist": digits,
+    "2.4": speed,
+    "2.5": memory,
+    "2.6": lambda: tests("2.6", "exact leave-one-out, law of the cut, agreement with scikit-learn, trunk untouched",
+                         "tests/laws", "tests/unit/test_heads_closed_form.py", "tests/unit/test_heads_logistic.py", "tests/stories/test_main_job.py::test_training_leaves_the_trunk_untouched"),
+    "2.7": lambda: tests("2.7", "same seed, same digest; killed and resumed", "tests/stories", "-k", "same_student or killed"),
+    "2.8": lambda: tests("2.8", "--help under 0.5 s without torch", "tests/stories", "-k", "help_is_quick"),
+    "2.9": lambda: tests("2.9", "planted copies and faults", "tests/unit/test_images_near.py", "tests/unit/test_data_checks.py", "tests/stories/test_bad_input.py::test_every_fault_at_once_and_the_fit_goes_on"),
+    "2.10": reject,
+    "2.11": lambda: tests("2.11", "a third modality", "tests/stories/test_third_modality.py"),
+}  # fmt: skip
+
+
+def state() -> str:
+    """Digest of the sources that a figure belongs to."""
+    return subprocess.run(["git", "rev-parse", "--short", "HEAD:src"], capture_output=True, text=True, cwd=ROOT, check=True).stdout.strip()
+
+
+def main() -> None:
+    """Measure what is not measured yet, and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bars", nargs="*", help=", ".join(BARS))
+    parser.add_argument("--fresh", action="store_true", help="measure again what is measured already")
+    arguments = parser.parse_args()
+    if not SHARED.is_dir():
+        raise SystemExit("the bars need the shared test data beside the project (../shared)")
+    kept = WORK / "figures"
+    kept.mkdir(parents=True, exist_ok=True)
+    for name in arguments.bars or BARS:
+        path = kept / f"{name}.json"
+        if path.exists() and not arguments.fresh and json.loads(path.read_text())["state"] == state():
+            continue
+        started = time.time()
+        rows = [asdict(row) for row in BARS[name]()]
+        found = {"state": state(), "date": time.strftime("%Y-%m-%d"), "seconds": round(time.time() - started), "rows": rows}
+        path.write_text(json.dumps(found, indent=1))
+        for row in rows:
+            print(f"{'pass' if row['passed'] else 'MISS'}  {row['bar']:5} {row['what']}: {row['figure']} (wanted {row['wanted']})", flush=True)
+    _table(kept)
+
+
+def _table(kept: Path) -> None:
+    lines = ["# Bars", "", "Written by `make bars` (`python benchmarks/bars.py NAME` for one) on 2 CPU cores. `src` names the state of the",
+             "sources that a figure was measured on.", "", "| bar | what | figure | wanted | | command | date | src |", "|---|---|---|---|---|---|---|---|"]  # fmt: skip
+    for name in BARS:
+        path = kept / f"{name}.json"
+        if not path.exists():
+            continue
+        found = json.loads(path.read_text())
+        for r in found["rows"]:
+            verdict = "pass" if r["passed"] else "**miss**"
+            lines.append(f"| {r['bar']} | {r['what']} | {r['figure']} | {r['wanted']} | {verdict} | `bars.py {name}` | {found['date']} | {found['state']} |")
+    (ROOT / "benchmarks" / "results" / "bars.md").write_text("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()
