@@ -41,14 +41,30 @@ class Row:
 
 def fit(source: Source, **dials: object) -> dict:
     """`tutelage fit --json` in a process of its own."""
-    flags = [part for name, value in {**source.dials, **dials}.items() for part in (f"--{name.replace('_', '-')}", str(value))]
-    done = subprocess.run([BIN / "tutelage", "fit", source.path, "--json", "--out", WORK / "runs", *flags], capture_output=True, text=True, env=CACHE)
+    flags = [
+        part
+        for name, value in {**source.dials, **dials}.items()
+        for part in (f"--{name.replace('_', '-')}", str(value))
+    ]
+    done = subprocess.run(
+        [BIN / "tutelage", "fit", source.path, "--json", "--out", WORK / "runs", *flags],
+        capture_output=True,
+        text=True,
+        env=CACHE,
+    )
     if done.returncode:
         raise SystemExit(done.stdout + done.stderr)
     return json.loads(done.stdout)
 
 
-def accuracy(bar: str, name: str, source: Source, wanted: float, seeds: tuple[int, ...] = (0,), **dials: object) -> list[Row]:
+def accuracy(
+    bar: str,
+    name: str,
+    source: Source,
+    wanted: float,
+    seeds: tuple[int, ...] = (0,),
+    **dials: object,
+) -> list[Row]:
     """Mean test accuracy over split seeds against a floor."""
     found = [fit(source, split_seed=seed, **dials)["test"]["accuracy"] for seed in seeds]
     mean = statistics.mean(found)
@@ -68,10 +84,17 @@ def deep() -> list[Row]:
     ]  # fmt: skip
 
 
-def far(name: str, source: Source, seeds: tuple[int, ...], judge: Callable[[dict[str, float]], tuple[bool, str]]) -> list[Row]:
+def far(
+    name: str,
+    source: Source,
+    seeds: tuple[int, ...],
+    judge: Callable[[dict[str, float]], tuple[bool, str]],
+) -> list[Row]:
     """Bar 3: tuning beats the frozen head where the domain is far; means over seeds."""
     means = {
-        mode: statistics.mean(fit(source, mode=mode, split_seed=s, seed=s)["test"]["accuracy"] for s in seeds)
+        mode: statistics.mean(
+            fit(source, mode=mode, split_seed=s, seed=s)["test"]["accuracy"] for s in seeds
+        )
         for mode in ("deep", "mid")
     }
     passed, wanted = judge(means)
@@ -81,18 +104,33 @@ def far(name: str, source: Source, seeds: tuple[int, ...], judge: Callable[[dict
 
 def busi() -> list[Row]:
     """Ultrasound."""
-    return far("busi", folder("busi"), (0, 1, 2), lambda m: (m["mid"] >= 0.85 and m["mid"] > m["deep"], "mid >= 0.85 and above deep"))
+    return far(
+        "busi",
+        folder("busi"),
+        (0, 1, 2),
+        lambda m: (m["mid"] >= 0.85 and m["mid"] > m["deep"], "mid >= 0.85 and above deep"),
+    )
 
 
 def digits() -> list[Row]:
     """Handwriting: 1,000 training and 2,000 test images."""
     source = mnist(3000, per_class_train=100)
-    return far("mnist, 1,000 training images", source, (0, 1, 2), lambda m: (m["mid"] - m["deep"] >= 0.02, "mid - deep >= 0.02"))
+    return far(
+        "mnist, 1,000 training images",
+        source,
+        (0, 1, 2),
+        lambda m: (m["mid"] - m["deep"] >= 0.02, "mid - deep >= 0.02"),
+    )
 
 
 def speed() -> list[Row]:
     """Bar 4: cold against one pass, and warm."""
-    done = subprocess.run([sys.executable, ROOT / "benchmarks" / "one_pass.py", "--json"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, ROOT / "benchmarks" / "one_pass.py", "--json"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     (r,) = json.loads(done.stdout)
     return [
         Row("2.4", "trashnet deep, cold", f"{r['cold']:.1f} s (P {r['P']:.1f} s, {r['engine']})", f"<= {r['bound']:.1f} s", r["cold"] <= r["bound"]),
@@ -118,7 +156,12 @@ def memory() -> list[Row]:
     peaks = {}
     for count in (5000, 10_000):
         environment = {**CACHE, "TUTELAGE_CACHE": str(WORK / f"memory_{count}_{time.time_ns()}")}
-        done = subprocess.run([sys.executable, "-c", MEMORY, str(mnist(count).path)], capture_output=True, text=True, env=environment)
+        done = subprocess.run(
+            [sys.executable, "-c", MEMORY, str(mnist(count).path)],
+            capture_output=True,
+            text=True,
+            env=environment,
+        )
         if done.returncode:
             raise SystemExit(done.stderr)
         peaks[count] = json.loads(done.stdout)
@@ -126,14 +169,31 @@ def memory() -> list[Row]:
     top, growth = peaks[10_000]["peak"], peaks[10_000]["peak"] - peaks[5000]["peak"]
     allowed = 10_000 * peaks[10_000]["views"] * 1280 * 4
     return [
-        Row("2.5", "10,000 images, deep, peak anonymous memory above torch", f"{top / 1e9:.2f} GB", "<= 1.5 GB", top <= 1.5e9),
-        Row("2.5", "growth from 5,000 to 10,000", f"{growth / 1e6:.0f} MB", f"<= {allowed / 1e6:.0f} MB", growth <= allowed),
+        Row(
+            "2.5",
+            "10,000 images, deep, peak anonymous memory above torch",
+            f"{top / 1e9:.2f} GB",
+            "<= 1.5 GB",
+            top <= 1.5e9,
+        ),
+        Row(
+            "2.5",
+            "growth from 5,000 to 10,000",
+            f"{growth / 1e6:.0f} MB",
+            f"<= {allowed / 1e6:.0f} MB",
+            growth <= allowed,
+        ),
     ]
 
 
 def tests(bar: str, what: str, *selection: str) -> list[Row]:
     """A bar that a test shows."""
-    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *selection], capture_output=True, text=True, cwd=ROOT)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *selection],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
     last = [line for line in done.stdout.splitlines() if line.strip()][-1]
     return [Row(bar, what, last.strip("= "), "all pass", done.returncode == 0)]
 
@@ -151,14 +211,26 @@ def reject() -> list[Row]:
     with (Path(told["run"]) / "split.csv").open() as stream:
         import csv
 
-        own = [SHARED / "data" / "weather4" / r["name"] for r in csv.DictReader(stream) if r["part"] == "test"]
+        own = [
+            SHARED / "data" / "weather4" / r["name"]
+            for r in csv.DictReader(stream)
+            if r["part"] == "test"
+        ]
     native = [p.score for p in predictions(student, own)]
     rows = []
     for name in ("pacs_cartoon", "busi", "mnist"):
         foreign = _foreign(name)
         scores = [p.score for p in predictions(student, foreign) if p.score is not None]
         area = roc_auc_score([0] * len(native) + [1] * len(scores), native + scores)
-        rows.append(Row("2.10", f"reject: {len(scores)} of {name} against {len(native)} held-out of weather4", f"AUROC {area:.3f}", ">= 0.90", area >= 0.90))
+        rows.append(
+            Row(
+                "2.10",
+                f"reject: {len(scores)} of {name} against {len(native)} held-out of weather4",
+                f"AUROC {area:.3f}",
+                ">= 0.90",
+                area >= 0.90,
+            )
+        )
     return rows
 
 
@@ -188,14 +260,24 @@ BARS: dict[str, Callable[[], list[Row]]] = {
 
 def state() -> str:
     """Digest of the sources that a figure belongs to."""
-    return subprocess.run(["git", "rev-parse", "--short", "HEAD:src"], capture_output=True, text=True, cwd=ROOT, check=True).stdout.strip()
+    return subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD:src"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=True,
+    ).stdout.strip()
 
 
 def main() -> None:
     """Measure what is not measured yet, and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("bars", nargs="*", help=", ".join(BARS))
-    parser.add_argument("--fresh", action="store_true", help="measure again what is measured already")
+    parser.add_argument(
+        "--fresh", action="store_true", help="measure again what is measured already"
+    )
     arguments = parser.parse_args()
     if not SHARED.is_dir():
         raise SystemExit("the bars need the shared test data beside the project (../shared)")
@@ -203,14 +285,26 @@ def main() -> None:
     kept.mkdir(parents=True, exist_ok=True)
     for name in arguments.bars or BARS:
         path = kept / f"{name}.json"
-        if path.exists() and not arguments.fresh and json.loads(path.read_text())["state"] == state():
+        if (
+            path.exists()
+            and not arguments.fresh
+            and json.loads(path.read_text())["state"] == state()
+        ):
             continue
         started = time.time()
         rows = [asdict(row) for row in BARS[name]()]
-        found = {"state": state(), "date": time.strftime("%Y-%m-%d"), "seconds": round(time.time() - started), "rows": rows}
+        found = {
+            "state": state(),
+            "date": time.strftime("%Y-%m-%d"),
+            "seconds": round(time.time() - started),
+            "rows": rows,
+        }
         path.write_text(json.dumps(found, indent=1))
         for row in rows:
-            print(f"{'pass' if row['passed'] else 'MISS'}  {row['bar']:5} {row['what']}: {row['figure']} (wanted {row['wanted']})", flush=True)
+            print(
+                f"{'pass' if row['passed'] else 'MISS'}  {row['bar']:5} {row['what']}: {row['figure']} (wanted {row['wanted']})",
+                flush=True,
+            )
     _table(kept)
 
 
@@ -224,7 +318,9 @@ def _table(kept: Path) -> None:
         found = json.loads(path.read_text())
         for r in found["rows"]:
             verdict = "pass" if r["passed"] else "**miss**"
-            lines.append(f"| {r['bar']} | {r['what']} | {r['figure']} | {r['wanted']} | {verdict} | `bars.py {name}` | {found['date']} | {found['state']} |")
+            lines.append(
+                f"| {r['bar']} | {r['what']} | {r['figure']} | {r['wanted']} | {verdict} | `bars.py {name}` | {found['date']} | {found['state']} |"
+            )
     (ROOT / "benchmarks" / "results" / "bars.md").write_text("\n".join(lines) + "\n")
 
 

@@ -55,7 +55,11 @@ def mnist(count: int = 10_000, **dials: Any) -> Source:
         name = f"t10k-{kind}-ubyte.gz"
         raw = gzip.decompress((SHARED / "data" / "mnist" / name).read_bytes())
         head = 16 if size > 1 else 8
-        shape = struct.pack(">IIII", magic, count, 28, 28) if size > 1 else struct.pack(">II", magic, count)
+        shape = (
+            struct.pack(">IIII", magic, count, 28, 28)
+            if size > 1
+            else struct.pack(">II", magic, count)
+        )
         if not (target / name).exists():
             (target / name).write_bytes(gzip.compress(shape + raw[head : head + count * size], 1))
     return Source(target, dials)

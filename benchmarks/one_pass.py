@@ -90,10 +90,21 @@ def main() -> None:
     if arguments.json:
         print(json.dumps(runs))
         return
-    print(f"{'P s':>8} {'cold s':>8} {'1.3P+10':>8} {'cold/P':>8} {'warm s':>8} {'decoded':>8} {'batches':>8}  engine")
+    print(
+        f"{'P s':>8} {'cold s':>8} {'1.3P+10':>8} {'cold/P':>8} {'warm s':>8} {'decoded':>8} {'batches':>8}  engine"
+    )
     for r in runs:
-        print(f"{r['P']:8.1f} {r['cold']:8.1f} {r['bound']:8.1f} {r['cold'] / r['P']:8.2f} {r['warm']:8.1f} {r['warm_decoded']:8} {r['warm_batches']:8}  {r['engine']}")
-    print("median cold", statistics.median(r["cold"] for r in runs), "phases", runs[-1]["phases"], "warm", runs[-1]["warm_phases"])
+        print(
+            f"{r['P']:8.1f} {r['cold']:8.1f} {r['bound']:8.1f} {r['cold'] / r['P']:8.2f} {r['warm']:8.1f} {r['warm_decoded']:8} {r['warm_batches']:8}  {r['engine']}"
+        )
+    print(
+        "median cold",
+        statistics.median(r["cold"] for r in runs),
+        "phases",
+        runs[-1]["phases"],
+        "warm",
+        runs[-1]["warm_phases"],
+    )
 
 
 if __name__ == "__main__":

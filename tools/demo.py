@@ -52,7 +52,9 @@ def beside(images: np.ndarray, labels: np.ndarray, trains: np.ndarray) -> list[d
         model.fit(pixels[trains], labels[trains])
         correct = int((model.predict(pixels[~trains]) == labels[~trains]).sum())
         seconds = time.perf_counter() - start
-        rows.append({"method": method, "correct": correct, "n": int((~trains).sum()), "seconds": seconds})
+        rows.append(
+            {"method": method, "correct": correct, "n": int((~trains).sum()), "seconds": seconds}
+        )
     return rows
 
 
@@ -68,7 +70,9 @@ def main() -> int:
     comparison = fitted.results["comparison"]
     print("An ImageNet network learned to read handwriting, from 20 scans a digit:\n")
     for row in comparison["rows"]:
-        print(f"  {row['method']:<32} {100 * row['accuracy']:5.1f} %  ({100 * row['low']:.1f} to {100 * row['high']:.1f})  {row['seconds']:.1f} s")
+        print(
+            f"  {row['method']:<32} {100 * row['accuracy']:5.1f} %  ({100 * row['low']:.1f} to {100 * row['high']:.1f})  {row['seconds']:.1f} s"
+        )
     print(f"\n{comparison['verdict']}")
     print(f"student  {fitted.results['student']}")
     print(f"report   {fitted.run / 'report.html'}")

@@ -18,7 +18,7 @@ from tutelage.run import Listener, open_run, reopen_run, silent
 from tutelage.student import Student, load
 from tutelage.student.predict import evaluate_on
 from tutelage.teachers import Teacher
-from tutelage.training import FitOptions, open_facts
+from tutelage.training import FitOptions
 
 __all__ = ["check", "evaluate", "fit", "fit_run", "load", "resume_run"]
 
@@ -66,7 +66,9 @@ def fit_run(
     options = _options(teacher=own.card.name if own else teacher, **dials)
     named = str(Path(source).absolute()) if isinstance(source, str | Path) else None
     args = {"source": named, "options": options.as_json()}
-    run = open_run(Path(out), "fit", name or (Path(named).stem if named else "arrays"), args, listener)
+    run = open_run(
+        Path(out), "fit", name or (Path(named).stem if named else "arrays"), args, listener
+    )
     return tell_story(named or source, labels, options, run, own, beside)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,18 @@ from tutelage.errors import TutelageError
 from tutelage.files import cache_root
 from tutelage.runtime import available_memory, cores, host
 
-PACKAGES = ("tutelage", "torch", "torchvision", "timm", "openvino", "numpy", "pillow", "safetensors", "scikit-learn", "pyarrow")
+PACKAGES = (
+    "tutelage",
+    "torch",
+    "torchvision",
+    "timm",
+    "openvino",
+    "numpy",
+    "pillow",
+    "safetensors",
+    "scikit-learn",
+    "pyarrow",
+)
 
 
 def examine(student: str | None = None) -> dict[str, Any]:
@@ -39,9 +49,9 @@ def _versions(problems: list[dict[str, str]]) -> dict[str, str]:
         except PackageNotFoundError:
             found[package] = "not installed"
             if package != "tutelage":
-                problems.append({"what": f"{package} is not installed", "fix": f"pip install {package}"})
-    if sys.version_info < (3, 11):
-        problems.append({"what": "Python is older than 3.11", "fix": "install Python 3.11 or newer"})
+                problems.append(
+                    {"what": f"{package} is not installed", "fix": f"pip install {package}"}
+                )
     return found
 
 

@@ -1,12 +1,12 @@
 """Every error a user can meet says what was given, what was expected and what to type next.
 
-    TutelageError
-    ├── UsageError       the arguments contradict each other or name nothing   (exit code 2)
-    ├── DataError        the user's data cannot serve                          (exit code 1)
-    ├── TeacherError     a teacher's weights or code cannot be trusted or used (exit code 1)
-    ├── ArtefactError    a student, run or cache file is not what it should be (exit code 1)
-    ├── TrainingError    the numbers went wrong, or the disk or memory ended   (exit code 1)
-    └── NotYetError      a task or modality does not have what was asked for   (exit code 1)
+TutelageError
+├── UsageError       the arguments contradict each other or name nothing   (exit code 2)
+├── DataError        the user's data cannot serve                          (exit code 1)
+├── TeacherError     a teacher's weights or code cannot be trusted or used (exit code 1)
+├── ArtefactError    a student, run or cache file is not what it should be (exit code 1)
+├── TrainingError    the numbers went wrong, or the disk or memory ended   (exit code 1)
+└── NotYetError      a task or modality does not have what was asked for   (exit code 1)
 """
 
 from __future__ import annotations

@@ -43,7 +43,9 @@ def digest_file(path: Path) -> str:
 
 def canonical_json(value: object) -> bytes:
     """One byte string per value: sorted keys, no white space, UTF-8, no NaN."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    text = json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
     return text.encode()
 
 
@@ -72,7 +74,9 @@ def atomic(path: Path) -> Iterator[IO[bytes]]:
     handle, name = -1, ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".part", dir=path.parent)
+        handle, name = tempfile.mkstemp(
+            prefix=f".{path.name[:40]}.", suffix=".part", dir=path.parent
+        )
         with os.fdopen(handle, "wb") as stream:
             yield stream
             stream.flush()

@@ -34,7 +34,9 @@ def test_tail_after_trunk_is_the_backbone(lite0, batch, reference, cut):
         features = network.tail(cut)(crossing)["x"]
         expected = reference.forward_head(reference.forward_features(batch["x"]), pre_logits=True)
     assert torch.equal(features, expected)
-    assert all(torch.equal(crossing[name], kept[name]) for name in kept), "the tail changed its input"
+    assert all(torch.equal(crossing[name], kept[name]) for name in kept), (
+        "the tail changed its input"
+    )
 
 
 def test_the_old_classifier_gives_the_original_logits(lite0, batch, reference):
@@ -100,12 +102,19 @@ def test_logits_are_those_of_the_right_preprocessing(lite0, reference):
     rng = np.random.default_rng(3)
     image = Image.fromarray(rng.integers(0, 255, (300, 400, 3), dtype=np.uint8)).resize((320, 260))
     config = timm.get_pretrained_cfg("tf_efficientnet_lite0")
-    transform = create_transform((3, 224, 224), interpolation=config.interpolation, mean=config.mean, std=config.std, crop_pct=config.crop_pct)
+    transform = create_transform(
+        (3, 224, 224),
+        interpolation=config.interpolation,
+        mean=config.mean,
+        std=config.std,
+        crop_pct=config.crop_pct,
+    )
     spec = lite0.card.spec
     array = lite0.modality.augment(image, spec, None)
+    batch = {"x": torch.from_numpy(lite0.modality.collate([array])["x"])}
     with torch.no_grad():
-        ours = lite0.network.classifier(lite0.network.tail(0)(lite0.prepare(spec)(  # fmt: skip
-            {"x": torch.from_numpy(lite0.modality.collate([array])["x"])}))["x"])
+        features = lite0.network.tail(0)(lite0.prepare(spec)(batch))["x"]
+        ours = lite0.network.classifier(features)
         theirs = reference(transform(image)[None])
     assert float((ours - theirs).abs().max()) < 0.35
     assert float((ours - theirs).norm() / theirs.norm()) < 0.03

@@ -13,12 +13,16 @@ SPECS = [torch_spec(), openvino_spec("f32"), openvino_spec("bf16")]
 
 @pytest.fixture(scope="module")
 def pictures():
-    return {"x": np.random.default_rng(0).integers(0, 256, (2 * BATCH + 3, 224, 224, 3), dtype=np.uint8)}
+    return {
+        "x": np.random.default_rng(0).integers(0, 256, (2 * BATCH + 3, 224, 224, 3), dtype=np.uint8)
+    }
 
 
 @pytest.fixture(scope="module")
 def exact(lite0, pictures):
-    return run(engine(torch_spec())(trunk_program(lite0, 10, lite0.card.spec, pictures)), pictures)["x"]
+    return run(engine(torch_spec())(trunk_program(lite0, 10, lite0.card.spec, pictures)), pictures)[
+        "x"
+    ]
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=str)
@@ -33,7 +37,9 @@ def test_a_row_depends_on_its_item_alone(lite0, pictures, spec, cut):
     assert np.array_equal(alone[0], together[7])
 
 
-@pytest.mark.parametrize(("spec", "tolerance"), list(zip(SPECS[1:], [1e-5, 0.15], strict=True)), ids=str)
+@pytest.mark.parametrize(
+    ("spec", "tolerance"), list(zip(SPECS[1:], [1e-5, 0.15], strict=True)), ids=str
+)
 def test_engines_agree_with_eager(lite0, pictures, exact, spec, tolerance):
     found = run(engine(spec)(trunk_program(lite0, 10, lite0.card.spec, pictures)), pictures)["x"]
     assert np.linalg.norm(found - exact) / np.linalg.norm(exact) < tolerance

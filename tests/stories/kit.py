@@ -29,7 +29,9 @@ def digits(folder: Path, *, classes: int = 3, each: int = 30, skip: int = 0) -> 
     return folder
 
 
-def run(*arguments: object, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(
+    *arguments: object, check: bool = True, **environment: str
+) -> subprocess.CompletedProcess[str]:
     """The command line in a process of its own."""
     done = subprocess.run(
         [str(TUTELAGE), *map(str, arguments)], capture_output=True, text=True, env={**os.environ, **environment}, timeout=300,

@@ -62,7 +62,12 @@ def bomb(path):
     """A PNG header that promises 50,000 x 50,000 pixels."""
     head = struct.pack(">IIBBBBB", 50_000, 50_000, 8, 2, 0, 0, 0)
     chunks = [b"IHDR" + head, b"IDAT" + zlib.compress(bytes(1000)), b"IEND"]
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(struct.pack(">I", len(c) - 4) + c + struct.pack(">I", zlib.crc32(c)) for c in chunks))
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + b"".join(
+            struct.pack(">I", len(c) - 4) + c + struct.pack(">I", zlib.crc32(c)) for c in chunks
+        )
+    )
 
 
 def test_every_fault_at_once_and_the_fit_goes_on(photos, tmp_path):
@@ -70,7 +75,9 @@ def test_every_fault_at_once_and_the_fit_goes_on(photos, tmp_path):
     whole = next((photos / "1").iterdir()).read_bytes()
     (photos / "1" / "truncated.png").write_bytes(whole[: len(whole) // 2])
     bomb(photos / "2" / "bomb [x].png")
-    Image.fromarray(np.random.default_rng(0).integers(0, 255, (8, 8), dtype=np.uint8)).save(photos / "2" / "real.png")
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (8, 8), dtype=np.uint8)).save(
+        photos / "2" / "real.png"
+    )
     (photos / "2" / "real.png").rename(photos / "2" / "été 🦜 (1).jpg")
     (photos / "2" / ".hidden").write_text("x")
     (photos / "2" / "notes.txt").write_text("x")
@@ -78,10 +85,24 @@ def test_every_fault_at_once_and_the_fit_goes_on(photos, tmp_path):
     before = {p: p.read_bytes() for p in photos.rglob("*") if p.is_file()}
     found = told("fit", photos, "--mode", "deep", "--out", tmp_path / "out")
     assert found["test"]["accuracy"] > 0.8
-    assert {p: p.read_bytes() for p in photos.rglob("*") if p.is_file()} == before, "a user's file was changed"
+    assert {p: p.read_bytes() for p in photos.rglob("*") if p.is_file()} == before, (
+        "a user's file was changed"
+    )
     table = (tmp_path / "out" / "fit" / "photos" / "findings.csv").read_text()
-    assert all(f"\n{kind}," in table for kind in ("unreadable", "bomb", "label-conflict", "wrong-suffix", "ignored-file"))
-    assert all(word in table for word in ("zero bytes.png", "truncated.png", "bomb [x].png", "été 🦜 (1).jpg", "same picture.png"))
+    assert all(
+        f"\n{kind}," in table
+        for kind in ("unreadable", "bomb", "label-conflict", "wrong-suffix", "ignored-file")
+    )
+    assert all(
+        word in table
+        for word in (
+            "zero bytes.png",
+            "truncated.png",
+            "bomb [x].png",
+            "été 🦜 (1).jpg",
+            "same picture.png",
+        )
+    )
 
 
 def test_a_broken_body_behind_a_sound_header_becomes_a_finding(tmp_path):
@@ -101,7 +122,11 @@ def test_a_broken_body_behind_a_sound_header_becomes_a_finding(tmp_path):
 
 @pytest.mark.parametrize(
     ("rows", "kind"),
-    [("image,label\nmissing.png,a\nalso.png,b\n", None), ("photo,kind\nx.png,a\n", "column"), ("image,label\n", None)],
+    [
+        ("image,label\nmissing.png,a\nalso.png,b\n", None),
+        ("photo,kind\nx.png,a\n", "column"),
+        ("image,label\n", None),
+    ],
 )
 def test_tables_that_cannot_serve(tmp_path, rows, kind):
     (tmp_path / "t.csv").write_text(rows)
@@ -110,9 +135,15 @@ def test_tables_that_cannot_serve(tmp_path, rows, kind):
 
 
 def test_contradictions_and_typing_errors(photos, tmp_path):
-    assert "--freeze all" in refused("fit", photos, "--freeze", "all", "--mode", "full", code=2)["next"]
+    assert (
+        "--freeze all"
+        in refused("fit", photos, "--freeze", "all", "--mode", "full", code=2)["next"]
+    )
     assert "blocks.3" in refused("fit", photos, "--freeze", "block.3", code=2)["next"]
-    assert "efficientnet_lite0" in refused("fit", photos, "--teacher", "efficientnet_lite", code=2)["next"]
+    assert (
+        "efficientnet_lite0"
+        in refused("fit", photos, "--teacher", "efficientnet_lite", code=2)["next"]
+    )
     assert refused("fit", photos, "--device", "cuda:7", code=2)["kind"] == "no-such-device"
     assert refused("fit", code=2)["kind"] == "no-source"
     assert "Did you mean: tutelage fit" in run("fti", check=False).stderr
@@ -122,12 +153,16 @@ def test_contradictions_and_typing_errors(photos, tmp_path):
 def tiny_disk(tmp_path, options):
     mount = tmp_path / "mount"
     mount.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(mount)], capture_output=True).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(mount)], capture_output=True
+    ).returncode:
         pytest.skip("mounting a tiny file system needs root")
     return mount
 
 
-@pytest.mark.parametrize(("where", "options"), [("out", "size=300k"), ("out", "ro,size=4k"), ("cache", "size=300k")])
+@pytest.mark.parametrize(
+    ("where", "options"), [("out", "size=300k"), ("out", "ro,size=4k"), ("cache", "size=300k")]
+)
 def test_a_full_or_read_only_disk(photos, tmp_path, where, options):
     mount = tiny_disk(tmp_path, options)
     try:
@@ -211,9 +246,23 @@ def test_a_corrupt_cache_costs_a_recomputation_only(photos, tmp_path):
 
 
 def test_two_fits_at_once(photos, tmp_path):
-    command = [str(TUTELAGE), "fit", str(photos), "--mode", "deep", "--out", str(tmp_path / "out"), "--json"]
+    command = [
+        str(TUTELAGE),
+        "fit",
+        str(photos),
+        "--mode",
+        "deep",
+        "--out",
+        str(tmp_path / "out"),
+        "--json",
+    ]
     environment = {**os.environ, "TUTELAGE_CACHE": str(tmp_path / "cache")}
-    both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) for _ in range(2)]
+    both = [
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        )
+        for _ in range(2)
+    ]
     results = [json.loads(process.communicate(timeout=300)[0]) for process in both]
     assert results[0]["run"] != results[1]["run"]
     assert results[0]["digest"] == results[1]["digest"]
@@ -221,7 +270,9 @@ def test_two_fits_at_once(photos, tmp_path):
 
 def kill_when(command, seen, environment):
     """Start, wait until ``seen()``, kill -9."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment
+    )
     deadline = time.monotonic() + 120
     while process.poll() is None and not seen() and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -236,7 +287,9 @@ def ten(tmp_path_factory):
     """Ten digits, which leave the frozen head room to be beaten, and the student of a fit never killed."""
     folder = tmp_path_factory.mktemp("ten")
     photos = digits(folder / "photos", classes=10, each=20)
-    whole = told("fit", photos, "--freeze", "blocks.4", "--out", folder, TUTELAGE_CACHE=str(folder / "cache"))
+    whole = told(
+        "fit", photos, "--freeze", "blocks.4", "--out", folder, TUTELAGE_CACHE=str(folder / "cache")
+    )
     assert whole["mode"] == "mid"
     return photos, whole, folder / "cache" / "machine.json"
 
@@ -258,19 +311,26 @@ def test_killed_in_any_phase_and_resumed_as_if_never_killed(ten, tmp_path, phase
             return any((tmp_path / "cache2").glob("activations/*/*.safetensors"))
         return log.exists() and f'"epoch": {phase[-1]},' in log.read_text()
 
-    assert kill_when([str(TUTELAGE), "fit", str(photos), *options, "--out", str(tmp_path / "out")], seen, cache)
+    assert kill_when(
+        [str(TUTELAGE), "fit", str(photos), *options, "--out", str(tmp_path / "out")], seen, cache
+    )
     error = refused("predict", folder, photos)
     assert error["kind"] == "no-student" and "--resume" in error["next"]
     resumed = told("fit", "--resume", folder, TUTELAGE_CACHE=str(tmp_path / "cache2"))
     assert resumed["run"] == str(folder)
     assert resumed["digest"] == whole["digest"]
-    assert run("fit", "--resume", folder, check=False).returncode == 2, "a finished run is not resumed"
+    assert run("fit", "--resume", folder, check=False).returncode == 2, (
+        "a finished run is not resumed"
+    )
 
 
 def test_an_interrupt_leaves_a_resumable_run(photos, tmp_path):
     folder = tmp_path / "out" / "fit" / "photos"
     process = subprocess.Popen([str(TUTELAGE), "fit", str(photos), "--freeze", "blocks.4", "--out", str(tmp_path / "out")], stderr=subprocess.PIPE, text=True)  # fmt: skip
-    while not (folder / "log.jsonl").exists() or '"epoch": 1,' not in (folder / "log.jsonl").read_text():
+    while (
+        not (folder / "log.jsonl").exists()
+        or '"epoch": 1,' not in (folder / "log.jsonl").read_text()
+    ):
         time.sleep(0.02)
         assert process.poll() is None
     process.send_signal(signal.SIGINT)

@@ -8,8 +8,33 @@ from kit import digits, run, told
 
 from tutelage.files import read_arrays
 
-FIT_KEYS = {"run", "student", "teacher", "mode", "cut", "because", "seconds", "test", "warnings", "split", "engine", "digest", "views", "schema"}
-EVALUATE_KEYS = {"schema", "accuracy", "low", "high", "n", "balanced_accuracy", "macro_f1", "ece", "per_class"}
+FIT_KEYS = {
+    "run",
+    "student",
+    "teacher",
+    "mode",
+    "cut",
+    "because",
+    "seconds",
+    "test",
+    "warnings",
+    "split",
+    "engine",
+    "digest",
+    "views",
+    "schema",
+}
+EVALUATE_KEYS = {
+    "schema",
+    "accuracy",
+    "low",
+    "high",
+    "n",
+    "balanced_accuracy",
+    "macro_f1",
+    "ece",
+    "per_class",
+}
 PREDICT_KEYS = {"schema", "input", "label", "probability", "probabilities", "rejected", "score"}
 
 
@@ -35,11 +60,32 @@ def test_the_run_folder_has_everything(fitted):
     from pathlib import Path
 
     names = {path.name for path in Path(fitted["run"]).iterdir()}
-    assert names >= {"args.json", "split.csv", "log.jsonl", "findings.csv", "labels.txt", "results.json", "report.html", "student"}
+    assert names >= {
+        "args.json",
+        "split.csv",
+        "log.jsonl",
+        "findings.csv",
+        "labels.txt",
+        "results.json",
+        "report.html",
+        "student",
+    }
     inside = {path.name for path in Path(fitted["student"]).iterdir()}
-    assert inside == {"student.safetensors", "state.safetensors", "golden.safetensors", "student.json", "lineage.json", "results.json", "README.md"}
-    told_inside = (Path(fitted["student"]) / "results.json").read_text() + (Path(fitted["student"]) / "lineage.json").read_text()
-    assert ".png" not in told_inside and "my photos" not in told_inside, "the student names the user's files"
+    assert inside == {
+        "student.safetensors",
+        "state.safetensors",
+        "golden.safetensors",
+        "student.json",
+        "lineage.json",
+        "results.json",
+        "README.md",
+    }
+    told_inside = (Path(fitted["student"]) / "results.json").read_text() + (
+        Path(fitted["student"]) / "lineage.json"
+    ).read_text()
+    assert ".png" not in told_inside and "my photos" not in told_inside, (
+        "the student names the user's files"
+    )
 
 
 def test_a_second_fit_takes_a_new_folder_and_gives_the_same_student(photos, fitted):
@@ -55,7 +101,9 @@ def test_a_warm_fit_and_its_evaluation_never_import_torch(photos, fitted, tmp_pa
     import subprocess
     import sys
 
-    code = "import sys; sys.modules['torch'] = None; from tutelage.cli import main; main(sys.argv[1:])"
+    code = (
+        "import sys; sys.modules['torch'] = None; from tutelage.cli import main; main(sys.argv[1:])"
+    )
     done = subprocess.run([sys.executable, "-c", code, "fit", str(photos), "--mode", "deep", "--json", "--out", str(tmp_path)], capture_output=True, text=True)  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["digest"] == fitted["digest"]
@@ -63,7 +111,10 @@ def test_a_warm_fit_and_its_evaluation_never_import_torch(photos, fitted, tmp_pa
 
 def test_predict_answers_line_by_line_and_alone_as_in_company(photos, fitted):
     files = sorted((photos / "1").glob("*.png"))[:20]
-    lines = [json.loads(line) for line in run("predict", fitted["run"], *files, "--json").stdout.splitlines()]
+    lines = [
+        json.loads(line)
+        for line in run("predict", fitted["run"], *files, "--json").stdout.splitlines()
+    ]
     assert [set(line) for line in lines] == [PREDICT_KEYS] * 20
     assert [line["input"] for line in lines] == [str(file) for file in files]
     assert sum(line["label"] == "1" for line in lines) >= 18
@@ -138,7 +189,9 @@ def test_a_by_reference_student_leaves_the_trunk_out(fitted, photos, tmp_path):
     small = student.save(tmp_path / "small", by_reference=True)
     assert (tmp_path / "small" / "student.safetensors").stat().st_size < 300_000
     files = sorted((photos / "1").glob("*.png"))[:3]
-    assert np.array_equal(tl.load(tmp_path / "small").predict_proba(files), student.predict_proba(files))
+    assert np.array_equal(
+        tl.load(tmp_path / "small").predict_proba(files), student.predict_proba(files)
+    )
     assert small.facts.by_reference
 
 
@@ -158,7 +211,9 @@ def test_the_other_modes(tmp_path, mode):
 
 def test_training_leaves_the_trunk_untouched(tmp_path, lite0):
     """Parameters and buffers: batch-norm statistics too. Ten digits leave the head room to be beaten."""
-    found = told("fit", digits(tmp_path / "ten", classes=10), "--freeze", "blocks.3", "--out", tmp_path)
+    found = told(
+        "fit", digits(tmp_path / "ten", classes=10), "--freeze", "blocks.3", "--out", tmp_path
+    )
     assert found["mode"] == "mid" and found["cut"] == {"index": 5, "stage": "blocks.3"}
     saved, original = read_arrays(f"{found['student']}/student.safetensors"), lite0.tensors()
     frozen = set(lite0.card.names[:5])
@@ -166,7 +221,11 @@ def test_training_leaves_the_trunk_untouched(tmp_path, lite0):
     assert len(trunk) > 80
     for name in trunk:
         assert saved[f"backbone/{name}"].tobytes() == original[name].tobytes(), name
-    tail = [n for n, o in lite0.card.owners.items() if o == "blocks.5" and n.endswith("conv_pw.weight")]
+    tail = [
+        n for n, o in lite0.card.owners.items() if o == "blocks.5" and n.endswith("conv_pw.weight")
+    ]
     assert any(saved[f"backbone/{n}"].tobytes() != original[n].tobytes() for n in tail)
     statistics = [n for n in original if n.endswith("running_mean")]
-    assert all(saved[f"backbone/{n}"].tobytes() == original[n].tobytes() for n in statistics), "statistics moved"
+    assert all(saved[f"backbone/{n}"].tobytes() == original[n].tobytes() for n in statistics), (
+        "statistics moved"
+    )

@@ -26,9 +26,19 @@ def read(item):
     try:
         vector = np.array([float(part) for part in str(item).split()], np.float32)
     except ValueError as error:
-        raise DataError("unreadable", given=f"{item!r} is not a vector", expected=f"{WIDTH} numbers", next="Mend it.") from error
+        raise DataError(
+            "unreadable",
+            given=f"{item!r} is not a vector",
+            expected=f"{WIDTH} numbers",
+            next="Mend it.",
+        ) from error
     if len(vector) != WIDTH:
-        raise DataError("unreadable", given=f"{len(vector)} numbers", expected=f"{WIDTH} numbers", next="Mend it.")
+        raise DataError(
+            "unreadable",
+            given=f"{len(vector)} numbers",
+            expected=f"{WIDTH} numbers",
+            next="Mend it.",
+        )
     return vector
 
 
@@ -62,7 +72,11 @@ def build() -> Network:
     torch.manual_seed(0)
     first, second = torch.nn.Linear(WIDTH, 32), torch.nn.Linear(32, 16)
     model = torch.nn.ModuleDict({"first": first, "second": second})
-    stages = (Stage("first", Through(first, torch.nn.Tanh())), Stage("second", Through(second, torch.nn.Tanh())), Stage("pool", Through()))
+    stages = (
+        Stage("first", Through(first, torch.nn.Tanh())),
+        Stage("second", Through(second, torch.nn.Tanh())),
+        Stage("pool", Through()),
+    )
     return Network(model, stages)
 
 
@@ -78,7 +92,15 @@ def teacher(own_cache):
         spec=InputSpec(size=WIDTH), labels=0, stages=(), owners={}, weights_digest="",
     )  # fmt: skip
     blank = {"x": np.zeros((1, WIDTH), np.float32)}
-    return teacher_from_network(facts, VECTORS, build, lambda spec: AsFloat(), build(), lambda spec: blank, {"x": torch.randn(8, WIDTH)})
+    return teacher_from_network(
+        facts,
+        VECTORS,
+        build,
+        lambda spec: AsFloat(),
+        build(),
+        lambda spec: blank,
+        {"x": torch.randn(8, WIDTH)},
+    )
 
 
 @pytest.fixture
@@ -90,7 +112,14 @@ def table(tmp_path: Path) -> Path:
         writer.writerow(["vector", "label"])
         for index in range(240):
             label = index % 3
-            writer.writerow([" ".join(f"{v:.5f}" for v in rng.normal(2.0 * (np.arange(WIDTH) % 3 == label), 0.7)), f"class {label}"])
+            writer.writerow(
+                [
+                    " ".join(
+                        f"{v:.5f}" for v in rng.normal(2.0 * (np.arange(WIDTH) % 3 == label), 0.7)
+                    ),
+                    f"class {label}",
+                ]
+            )
         writer.writerow(["1 2 three", "class 0"])
     return path
 
@@ -117,9 +146,15 @@ def test_check_and_advice_take_it(table, teacher, tmp_path):
 def test_nothing_outside_compares_a_modality():
     """On the syntax tree: no comparison of `modality.name`, of a Modality, or with a modality's name."""
     root = Path(tl.__file__).parent
-    outside = [p for p in root.rglob("*.py") if not {"modality", "teachers"} & set(p.relative_to(root).parts[:1])]
+    outside = [
+        p
+        for p in root.rglob("*.py")
+        if not {"modality", "teachers"} & set(p.relative_to(root).parts[:1])
+    ]
     assert len(outside) > 40
     for path in outside:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Compare):
-                assert not re.search(r"modality\.name|IMAGES|TEXT|'images'|'text'", ast.unparse(node)), f"{path.name}:{node.lineno}"
+                assert not re.search(
+                    r"modality\.name|IMAGES|TEXT|'images'|'text'", ast.unparse(node)
+                ), f"{path.name}:{node.lineno}"

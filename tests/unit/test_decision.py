@@ -7,13 +7,26 @@ STAGES = ("stem", "blocks.0", "blocks.1", "head", "pool")
 
 
 @pytest.mark.parametrize(
-    ("text", "cut"), [("all", 5), ("none", 0), ("0", 0), ("3", 3), ("5", 5), ("stem", 1), ("blocks.1", 3), ("pool", 5)],
+    ("text", "cut"),
+    [
+        ("all", 5),
+        ("none", 0),
+        ("0", 0),
+        ("3", 3),
+        ("5", 5),
+        ("stem", 1),
+        ("blocks.1", 3),
+        ("pool", 5),
+    ],
 )
 def test_freezing_a_name_includes_it(text, cut):
     assert parse_freeze(text, STAGES) == cut
 
 
-@pytest.mark.parametrize(("text", "hint"), [("block.1", "--freeze blocks.1"), ("6", "--freeze all"), ("zzz", "--freeze auto")])
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [("block.1", "--freeze blocks.1"), ("6", "--freeze all"), ("zzz", "--freeze auto")],
+)
 def test_an_unknown_cut_says_what_to_type(text, hint):
     with pytest.raises(UsageError) as caught:
         parse_freeze(text, STAGES)

@@ -8,15 +8,29 @@ import pytest
 
 from tutelage.errors import ArtefactError, TrainingError
 from tutelage.files import (
-    atomic, canonical_json, claim_folder, digest_arrays, digest_bytes, digest_file, lock,
-    read_arrays, read_json, write_arrays, write_csv, write_json,
+    atomic,
+    canonical_json,
+    claim_folder,
+    digest_arrays,
+    digest_bytes,
+    digest_file,
+    lock,
+    read_arrays,
+    read_json,
+    write_arrays,
+    write_csv,
+    write_json,
 )  # fmt: skip
 from tutelage.run import safe_name
 
 
 def test_digests_are_sha256(tmp_path):
     (tmp_path / "a").write_bytes(b"abc")
-    assert digest_file(tmp_path / "a") == digest_bytes(b"a", b"bc") == hashlib.sha256(b"abc").hexdigest()
+    assert (
+        digest_file(tmp_path / "a")
+        == digest_bytes(b"a", b"bc")
+        == hashlib.sha256(b"abc").hexdigest()
+    )
 
 
 def test_canonical_json_does_not_depend_on_order():
@@ -27,7 +41,12 @@ def test_canonical_json_does_not_depend_on_order():
 
 def test_digest_of_arrays_sees_name_dtype_shape_and_bytes():
     base = {"a": np.zeros((2, 3), np.float32)}
-    others = [{"b": base["a"]}, {"a": base["a"].T}, {"a": base["a"].astype(np.int32)}, {"a": base["a"] + 1}]
+    others = [
+        {"b": base["a"]},
+        {"a": base["a"].T},
+        {"a": base["a"].astype(np.int32)},
+        {"a": base["a"] + 1},
+    ]
     assert len({digest_arrays(x) for x in [base, *others]}) == 5
 
 
@@ -42,14 +61,26 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path):
 
 
 def test_arrays_come_back_with_scalars_and_order(tmp_path):
-    arrays = {"scalar": np.int64(7), "f": np.asfortranarray(np.arange(6.0).reshape(2, 3)), "half": np.ones(3, np.float16)}
+    arrays = {
+        "scalar": np.int64(7),
+        "f": np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+        "half": np.ones(3, np.float16),
+    }
     write_arrays(tmp_path / "a.safetensors", arrays)
     back = read_arrays(tmp_path / "a.safetensors")
     assert back["scalar"].shape == () and back["scalar"] == 7
     assert np.array_equal(back["f"], arrays["f"]) and back["half"].dtype == np.float16
 
 
-@pytest.mark.parametrize("damage", [lambda b: b[:-5], lambda b: b"", lambda b: b"\xff" * 8 + b[8:], lambda b: b[:8] + b"{" + b[9:12]])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda b: b[:-5],
+        lambda b: b"",
+        lambda b: b"\xff" * 8 + b[8:],
+        lambda b: b[:8] + b"{" + b[9:12],
+    ],
+)
 def test_damaged_arrays_are_one_clear_error(tmp_path, damage):
     path = tmp_path / "a.safetensors"
     write_arrays(path, {"a": np.arange(10)})
@@ -96,7 +127,9 @@ def test_an_exclusive_lock_keeps_others_out(tmp_path):
 def test_a_full_disk_is_one_sentence_and_leaves_nothing(tmp_path):
     mount = tmp_path / "small"
     mount.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(mount)], capture_output=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(mount)], capture_output=True
+    )
     if mounted.returncode:
         pytest.skip("mounting a tiny file system needs root")
     try:
@@ -110,10 +143,15 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(tmp_path):
 
 def test_csv_keeps_brackets_commas_and_emoji(tmp_path):
     write_csv(tmp_path / "t.csv", [{"name": 'a, "b" (1) 🦜', "part": "train"}], ("name", "part"))
-    assert (tmp_path / "t.csv").read_text(encoding="utf-8").splitlines()[1] == '"a, ""b"" (1) 🦜",train'
+    assert (tmp_path / "t.csv").read_text(encoding="utf-8").splitlines()[
+        1
+    ] == '"a, ""b"" (1) 🦜",train'
 
 
-@pytest.mark.parametrize(("text", "name"), [("my photos (1)", "my-photos-1"), ("../..", "run"), ("été 🦜", "été"), ("a/b", "a-b")])
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("my photos (1)", "my-photos-1"), ("../..", "run"), ("été 🦜", "été"), ("a/b", "a-b")],
+)
 def test_run_names_are_safe(text, name):
     assert safe_name(text) == name
 

@@ -266,7 +266,17 @@ def test_class_weights():
 
 
 def test_heads_and_evaluation_import_nothing_heavy():
-    names = ["linear", "rows", "path", "choose", "reject", "logistic", "lda", "ridge", "nearest_mean"]
+    names = [
+        "linear",
+        "rows",
+        "path",
+        "choose",
+        "reject",
+        "logistic",
+        "lda",
+        "ridge",
+        "nearest_mean",
+    ]
     code = ";".join(
         [*(f"import tutelage.heads.{n}" for n in names), "import tutelage.evaluation.task"]
     )

@@ -17,7 +17,9 @@ from tutelage.cli.shared import Verbs
 from tutelage.errors import TutelageError
 
 
-@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, prog_name="tutelage")
 def cli() -> None:
     """Turn a pretrained teacher and a folder of labelled photos into a trustworthy student.

@@ -13,7 +13,9 @@ from tutelage.cli.shared import shared
 @click.command()
 @click.argument("source", type=click.Path())
 @click.option("--test", type=click.Path(), help="Another source that will be the test part.")
-@click.option("--group-by", help="A table's column, or a regex on the path: kept together in a split.")
+@click.option(
+    "--group-by", help="A table's column, or a regex on the path: kept together in a split."
+)
 @click.option("--csv", "as_csv", is_flag=True, help="Findings as CSV on standard output.")
 @shared
 def check(source: str, test: str | None, group_by: str | None, as_csv: bool, as_json: bool, out: str, seed: int) -> int:  # fmt: skip

@@ -35,7 +35,9 @@ def _tell(results: Mapping[str, Any]) -> None:
     told.print(f"balanced accuracy {percent(results['balanced_accuracy'])}, macro F1 {results['macro_f1']:.3f}, calibration error {results['ece']:.3f}")  # fmt: skip
     table = Table("class", "items", "found (recall)", "right when told (precision)")
     for name, row in results["per_class"].items():
-        table.add_row(escape(name), str(row["n"]), percent(row["recall"]), percent(row["precision"]))
+        table.add_row(
+            escape(name), str(row["n"]), percent(row["recall"]), percent(row["precision"])
+        )
     told.print(table)
     for warning in results["warnings"]:
         told.print(f"  [yellow]![/] {escape(warning)}")

@@ -25,12 +25,27 @@ def seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> fl
 
 @click.command()
 @click.argument("source", type=click.Path(), required=False)
-@click.option("--teacher", default="auto", show_default=True, help="Which pretrained network teaches.")
-@click.option("--freeze", default="auto", show_default=True, help="auto, all, none, a number of stages, or a stage's name.")
-@click.option("--mode", help="deep (new head only), mid, full, or scratch (random weights, for comparison).")
+@click.option(
+    "--teacher", default="auto", show_default=True, help="Which pretrained network teaches."
+)
+@click.option(
+    "--freeze",
+    default="auto",
+    show_default=True,
+    help="auto, all, none, a number of stages, or a stage's name.",
+)
+@click.option(
+    "--mode", help="deep (new head only), mid, full, or scratch (random weights, for comparison)."
+)
 @click.option("--test", type=click.Path(), help="Labelled data to report on; it chooses nothing.")
-@click.option("--group-by", help="A table's column, or a regex on the path: kept together in the split.")
-@click.option("--per-class-train", type=click.IntRange(1), help="Train on this many a class, test on the rest.")
+@click.option(
+    "--group-by", help="A table's column, or a regex on the path: kept together in the split."
+)
+@click.option(
+    "--per-class-train",
+    type=click.IntRange(1),
+    help="Train on this many a class, test on the rest.",
+)
 @click.option("--split-seed", type=int, default=0, show_default=True, help="Of the split only.")
 @click.option("--time-limit", callback=seconds, help="For all of it, e.g. 60s or 5m.")
 @click.option("--strict", is_flag=True, help="Stop at an item that is in both train and test.")

@@ -50,9 +50,20 @@ def progress() -> Iterator[Any]:
     if not sys.stderr.isatty():
         yield lambda event: None
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=console(stderr=True), transient=True) as bar:
         yield Drawn(bar)
 
@@ -65,6 +76,7 @@ class Drawn:
         self._tasks: dict[str, Any] = {}
 
     def __call__(self, event: Mapping[str, Any]) -> None:
+        """Draw one event."""
         if "done" in event and "total" in event:
             self._move(event["phase"], event["done"], event["total"])
         elif "epoch" in event and event.get("left") is not None:

@@ -46,7 +46,9 @@ def _csv(found: Iterable[Any]) -> int:
     def tell(prediction: Any) -> None:
         nonlocal writer
         line = prediction.as_json()
-        row = {k: line.get(k) for k in ("input", "label", "probability", "rejected", "score", "error")}
+        row = {
+            k: line.get(k) for k in ("input", "label", "probability", "rejected", "score", "error")
+        }
         if writer is None:
             writer = csv.DictWriter(sys.stdout, list(row))
             writer.writeheader()

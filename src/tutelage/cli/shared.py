@@ -29,7 +29,14 @@ class Verbs(click.Group):
             raise click.UsageError(f"There is no verb {args[0]!r}. Did you mean: tutelage {meant}", ctx) from None  # fmt: skip
 
 
-ALIASES = {"train": "fit", "val": "evaluate", "eval": "evaluate", "test": "evaluate", "infer": "predict", "info": "doctor"}
+ALIASES = {
+    "train": "fit",
+    "val": "evaluate",
+    "eval": "evaluate",
+    "test": "evaluate",
+    "infer": "predict",
+    "info": "doctor",
+}
 """Words from other tools -> ours; suggested, not accepted, so that scripts use one word."""
 
 

@@ -41,7 +41,9 @@ def choose_engine(program: Program, *, device: str = "cpu") -> tuple[EngineSpec,
 
         return torch_spec(device), f"PyTorch: the device is {device}"
     question = f"engine|{host()['processor']}|{host()['cores']}|{openvino_spec('f32').version}|{program.key}"
-    answer = MachineProfile(cache_root() / "machine.json").recall(question, lambda: _measure(program))
+    answer = MachineProfile(cache_root() / "machine.json").recall(
+        question, lambda: _measure(program)
+    )
     return EngineSpec(**answer["spec"]), answer["because"]
 
 

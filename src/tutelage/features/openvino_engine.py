@@ -74,7 +74,9 @@ def compile_program(program: Program, spec: EngineSpec) -> OpenVinoCompiled:
         "NUM_STREAMS": cores(),
         "INFERENCE_NUM_THREADS": cores(),
     }
-    return OpenVinoCompiled(openvino.Core().compile_model(model, "CPU", hints), names, program, spec)
+    return OpenVinoCompiled(
+        openvino.Core().compile_model(model, "CPU", hints), names, program, spec
+    )
 
 
 def _converted(program: Program, spec: EngineSpec) -> tuple[Any, list[str]]:

@@ -82,7 +82,9 @@ def parse_freeze(text: str, stages: Sequence[str]) -> int:
     )  # fmt: skip
 
 
-def asked_cut(freeze: str, mode: str | None, stages: Sequence[str]) -> tuple[Mode, int | None] | None:
+def asked_cut(
+    freeze: str, mode: str | None, stages: Sequence[str]
+) -> tuple[Mode, int | None] | None:
     """What the user fixed with ``--freeze`` and ``--mode``; None leaves it to the advisor.
 
     ``--mode mid`` alone leaves the interior cut to the advisor: it returns ``("mid", None)``.

@@ -20,7 +20,9 @@ PACKAGES = ("tutelage", "torch", "timm", "openvino", "numpy", "pillow")
 def lineage(lesson: Lesson, trained: Trained, student: Student) -> dict[str, Any]:
     """Where the student comes from."""
     card, decision, checked = lesson.teacher.card, trained.decision, lesson.checked
-    labelled = sorted(zip(checked.digests, (str(e.label) for e in checked.dataset.examples), strict=True))
+    labelled = sorted(
+        zip(checked.digests, (str(e.label) for e in checked.dataset.examples), strict=True)
+    )
     rows = [[row["digest"], row["part"]] for row in lesson.parts.as_rows(checked)]
     return {
         "schema": 1,

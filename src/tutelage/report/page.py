@@ -45,7 +45,11 @@ def _pictures(lesson: Lesson) -> list[dict[str, str]]:
 def _picture(lesson: Lesson, index: int) -> dict[str, str]:
     example, show = lesson.dataset.examples[index], lesson.teacher.modality.show
     png = show(example.item, THUMBNAIL) if show else b""
-    return {"name": example.name, "label": str(example.label), "data": base64.b64encode(png).decode()}
+    return {
+        "name": example.name,
+        "label": str(example.label),
+        "data": base64.b64encode(png).decode(),
+    }
 
 
 def _confusion(results: Mapping[str, Any]) -> list[dict[str, Any]]:

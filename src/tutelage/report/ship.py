@@ -68,7 +68,9 @@ def ship(lesson: Lesson, trained: Trained, metrics: dict[str, Any] | None, optio
     return Fitted(student, run.folder, results)
 
 
-def compared(results: Mapping[str, Any], beside: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+def compared(
+    results: Mapping[str, Any], beside: Sequence[Mapping[str, Any]]
+) -> dict[str, Any] | None:
     """The student beside other methods that were scored on the same test items.
 
     Args:
@@ -81,7 +83,11 @@ def compared(results: Mapping[str, Any], beside: Sequence[Mapping[str, Any]]) ->
     rows = [own, *(_row(other) for other in beside)]
     best = max(rows, key=lambda row: row["accuracy"])
     overlap = [row for row in rows if row is not best and row["high"] >= best["low"]]
-    unsure = f"; its interval overlaps that of {' and '.join(r['method'] for r in overlap)}" if overlap else ""
+    unsure = (
+        f"; its interval overlaps that of {' and '.join(r['method'] for r in overlap)}"
+        if overlap
+        else ""
+    )
     verdict = f"Best here: {best['method']}{unsure}."
     return {"rows": [{**row, "best": row is best} for row in rows], "verdict": verdict}
 
@@ -97,7 +103,12 @@ def all_findings(lesson: Lesson) -> list[Finding]:
     broken = lesson.activations.counters.unreadable
     names = {lesson.checked.digests[i]: e.name for i, e in enumerate(lesson.dataset.examples)}
     late = [
-        Finding("unreadable", "error", (names[digest],), f"{why}. It was left out; replace or remove it.")
+        Finding(
+            "unreadable",
+            "error",
+            (names[digest],),
+            f"{why}. It was left out; replace or remove it.",
+        )
         for digest, why in broken.items()
     ]
     return [*lesson.checked.findings, *lesson.parts.findings, *late]

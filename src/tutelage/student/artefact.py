@@ -14,11 +14,21 @@ import numpy.typing as npt
 from tutelage.errors import ArtefactError
 from tutelage.features.engine import Compiled, Program, engine
 from tutelage.features.extract import Extractor
-from tutelage.files import damaged, digest_arrays, digest_bytes, digest_file, digest_json
-from tutelage.files import canonical_json, read_arrays, read_json, write_arrays, write_bytes
+from tutelage.files import (
+    canonical_json,
+    damaged,
+    digest_arrays,
+    digest_bytes,
+    digest_file,
+    digest_json,
+    read_arrays,
+    read_json,
+    write_arrays,
+    write_bytes,
+)
 from tutelage.heads.linear import LinearHead
 from tutelage.heads.reject import RejectRule
-from tutelage.modality import Item, Modality
+from tutelage.modality import Modality
 from tutelage.modality.images import IMAGES
 from tutelage.student.facts import FORMAT, StudentFacts
 from tutelage.teachers import Teacher, load_teacher
@@ -88,9 +98,15 @@ class Student:
             tail = self.network.tail(cut)
             return tail if cut else nn.Sequential(self.teacher.prepare(spec), tail)
 
-        rows = {n[len("activation/") :]: a for n, a in self.golden.items() if n.startswith("activation/")}
+        rows = {
+            n[len("activation/") :]: a
+            for n, a in self.golden.items()
+            if n.startswith("activation/")
+        }
         layout = {name: (a.shape[1:], a.dtype.str) for name, a in rows.items()}
-        return Program(digest_json(["tail", self.tensors_digest, cut, spec.as_json()]), module, layout)
+        return Program(
+            digest_json(["tail", self.tensors_digest, cut, spec.as_json()]), module, layout
+        )
 
     @cached_property
     def tensors_digest(self) -> str:
@@ -186,7 +202,10 @@ def load(path: str | Path, *, teacher: Teacher | None = None) -> Student:
     folder = _find(Path(path))
     facts = StudentFacts.from_json(read_json(folder / "student.json"))
     _verify(folder, facts)
-    tensors, state = read_arrays(folder / "student.safetensors"), read_arrays(folder / "state.safetensors")
+    tensors, state = (
+        read_arrays(folder / "student.safetensors"),
+        read_arrays(folder / "state.safetensors"),
+    )
     _all_finite(folder, tensors)
     return Student(
         facts,
@@ -236,7 +255,14 @@ def _as_teacher(facts: StudentFacts, tensors: Arrays, given: Teacher | None) -> 
     if given is not None:
         return replace(given, card=facts.card, tensors=lambda: tensors)
     builder: Callable[[], Network] = lambda: build(facts.card.architecture)  # noqa: E731
-    return Teacher(facts.card, modality_named(facts.modality), lambda: tensors, builder, prepare_pixels, blank_pixels)
+    return Teacher(
+        facts.card,
+        modality_named(facts.modality),
+        lambda: tensors,
+        builder,
+        prepare_pixels,
+        blank_pixels,
+    )
 
 
 def modality_named(name: str) -> Modality:

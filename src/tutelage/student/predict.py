@@ -47,7 +47,11 @@ class Prediction:
         """The contract of DESIGN section 8."""
         top = self.probabilities[self.label] if self.label is not None else None
         line = {"schema": 1, "input": self.input, "label": self.label, "probability": top}
-        line |= {"probabilities": dict(self.probabilities), "rejected": self.rejected, "score": self.score}
+        line |= {
+            "probabilities": dict(self.probabilities),
+            "rejected": self.rejected,
+            "score": self.score,
+        }
         return line if self.error is None else {**line, "error": self.error}
 
 
@@ -65,7 +69,9 @@ def predictions(student: Student, inputs: Any) -> Iterator[Prediction]:
     found = _features(student, examples, counters)
     for index, example in enumerate(examples):
         row = next(found, None) if str(index) not in counters.unreadable else None
-        if row is not None and row[0] > index:  # this one could not be read; the row is a later one's
+        if (
+            row is not None and row[0] > index
+        ):  # this one could not be read; the row is a later one's
             found = _pushed_back(row, found)
             row = None
         yield _prediction(student, example, row, counters.unreadable.get(str(index)))
@@ -161,7 +167,9 @@ def _warnings(student: Student, known: Sequence[Example], foreign: Sequence[str]
     return told
 
 
-def features_at(student: Student, activations: Activations, indices: Sequence[int]) -> npt.NDArray[np.float32]:
+def features_at(
+    student: Student, activations: Activations, indices: Sequence[int]
+) -> npt.NDArray[np.float32]:
     """Features (N, D) of items whose activations at the cut are in the cache, block by block."""
     rows = activations.gather(student.facts.frozen, indices, 1)
     return np.concatenate([tail_features(student, block) for block in rows.blocks(256)])

@@ -48,4 +48,3 @@ def _module(architecture: str) -> nn.Module:
         )  # fmt: skip
     module: nn.Module = timm.create_model(name, pretrained=False)
     return module
-

@@ -137,8 +137,12 @@ def _open(entry: Embedded) -> Teacher:
     card = kept(facts.name, facts.digest) or _convert(entry)
     weights = folder_of(card.name, card.digest) / "weights.safetensors"
     return Teacher(
-        card, entry.modality, lambda: read_arrays(weights), lambda: build(card.architecture),
-        prepare_pixels, blank_pixels,
+        card,
+        entry.modality,
+        lambda: read_arrays(weights),
+        lambda: build(card.architecture),
+        prepare_pixels,
+        blank_pixels,
     )
 
 

@@ -74,7 +74,9 @@ class Lesson:
         targets = self.task.targets(self.labels(indices), self.classes)
         return np.asarray(targets.argmax(1), dtype=np.int64)
 
-    def readable(self, cut: int, indices: Sequence[int], views: int | None = None) -> tuple[int, ...]:
+    def readable(
+        self, cut: int, indices: Sequence[int], views: int | None = None
+    ) -> tuple[int, ...]:
         """Make the rows at a cut; the items whose bodies could be read.
 
         Raises:

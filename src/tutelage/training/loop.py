@@ -130,11 +130,19 @@ def tune(pupil: Pupil, train: Examples, validation: Examples, schedule: Schedule
         _judge(pupil, validation, race, runtime, loss)
         save_checkpoint(schedule.checkpoint, schedule.identity, pupil, optimiser, race)
         seconds = time.monotonic() - started
-        yield {**race.history[-1], "seconds": seconds, "left": seconds * (schedule.recipe.epochs - race.epoch)}
+        yield {
+            **race.history[-1],
+            "seconds": seconds,
+            "left": seconds * (schedule.recipe.epochs - race.epoch),
+        }
         if time.monotonic() + seconds > schedule.deadline:
             break
     pupil.load_state_dict(race.best)
-    yield {"best_epoch": race.best_epoch, "epochs": race.epoch, "validation_log_loss": race.best_loss}
+    yield {
+        "best_epoch": race.best_epoch,
+        "epochs": race.epoch,
+        "validation_log_loss": race.best_loss,
+    }
 
 
 def _over(race: Race, schedule: Schedule) -> bool:
@@ -203,7 +211,9 @@ def _judge(pupil: Pupil, validation: Examples, race: Race, runtime: Runtime, los
         race.best_loss, race.best_epoch = log_loss, race.epoch
         race.best = {name: t.detach().clone() for name, t in pupil.state_dict().items()}
     record = {"epoch": race.epoch, "loss": None if math.isnan(loss) else loss, "best": better}
-    race.history.append({**record, "validation_log_loss": log_loss, "validation_accuracy": accuracy})
+    race.history.append(
+        {**record, "validation_log_loss": log_loss, "validation_accuracy": accuracy}
+    )
 
 
 @torch.no_grad()

@@ -60,7 +60,10 @@ def tune_tail(lesson: Lesson, decision: FreezeDecision, recipe: Recipe, runtime:
     )  # fmt: skip
     history = []
     with lesson.run.phase("tune"):
-        examples = _examples(lesson, cut, train, recipe.views), _examples(lesson, cut, validation, recipe.views)
+        examples = (
+            _examples(lesson, cut, train, recipe.views),
+            _examples(lesson, cut, validation, recipe.views),
+        )
         for record in tune(pupil, *examples, schedule, runtime):
             lesson.run.log(record)
             history.append(dict(record))
@@ -115,7 +118,9 @@ def _examples(lesson: Lesson, cut: int, indices: Sequence[int], views: int) -> E
     return Examples(lesson.activations.gather(cut, indices, views), lesson.truth(indices), views)
 
 
-def _identity(lesson: Lesson, decision: FreezeDecision, recipe: Recipe, train: Sequence[int]) -> str:
+def _identity(
+    lesson: Lesson, decision: FreezeDecision, recipe: Recipe, train: Sequence[int]
+) -> str:
     digests = [lesson.checked.digests[i] for i in train]
     extractor = lesson.activations.extractor(decision.frozen).digest
     return digest_json([extractor, decision.mode, recipe.as_json(), lesson.seed, digests])

@@ -61,7 +61,9 @@ def train(lesson: Lesson, decision: FreezeDecision, runtime: Runtime, deadline: 
     recipe = recipe_for(decision.mode, len(lesson.parts.train), len(lesson.classes))
     if decision.mode == "deep":
         return _head_only(lesson, decision, recipe)
-    from tutelage.training.tail import tune_tail  # PyTorch is imported only where something is tuned
+    from tutelage.training.tail import (
+        tune_tail,  # PyTorch is imported only where something is tuned
+    )
 
     tuned = tune_tail(lesson, decision, recipe, runtime, deadline)
     if tuned.best_epoch == 0 and decision.mode != "scratch":
@@ -81,7 +83,9 @@ def _head_only(lesson: Lesson, decision: FreezeDecision, recipe: Recipe) -> Trai
     choice = probe(lesson)
     reject = fit_reject_rule(lesson, lesson.parts.train, choice)
     facts = _facts(lesson, decision, recipe)
-    student = _student(lesson, facts, lesson.teacher, choice.head, reject, choice.statistics.as_arrays())
+    student = _student(
+        lesson, facts, lesson.teacher, choice.head, reject, choice.statistics.as_arrays()
+    )
     size = choice.head.weight.size + choice.head.bias.size
     return Trained(student, decision, size, lesson.teacher.card.parameters + size, head=choice)
 
