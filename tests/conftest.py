@@ -21,3 +21,13 @@ def lite0(own_cache: Path):
     from tutelage.teachers import load_teacher
 
     return load_teacher()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where the shared test data is beside the project, a skipped test is a failure."""
+    from shared import SHARED
+
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if SHARED.is_dir() and reporter is not None and reporter.stats.get("skipped"):
+        reporter.write_line("a test was skipped although ../shared is there: that counts as a failure", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -65,38 +65,35 @@ def tail_features(student: Student, activations: Arrays) -> npt.NDArray[np.float
 def predictions(student: Student, inputs: Any) -> Iterator[Prediction]:
     """One prediction an input, in order; what cannot be read is named, and the rest goes on."""
     examples = open_unlabelled(inputs, student.teacher.modality)
-    counters = Counters()
-    found = _features(student, examples, counters)
-    for index, example in enumerate(examples):
-        row = next(found, None) if str(index) not in counters.unreadable else None
-        if (
-            row is not None and row[0] > index
-        ):  # this one could not be read; the row is a later one's
-            found = _pushed_back(row, found)
-            row = None
-        yield _prediction(student, example, row, counters.unreadable.get(str(index)))
+    counters, told = Counters(), 0
+
+    def unread(until: int) -> Iterator[Prediction]:
+        for index in range(told, until):
+            why = counters.unreadable.get(str(index), "it could not be read")
+            yield Prediction(examples[index].name, None, {}, None, False, why)
+
+    for indices, features in _batches(student, examples, counters):
+        answers = zip(indices, *judge(student, features), strict=True)
+        for index, probabilities, score in answers:
+            yield from unread(index)
+            yield _prediction(student, examples[index], probabilities, float(score))
+            told = index + 1
+    yield from unread(len(examples))
 
 
-def _pushed_back(row: tuple[int, Any], rest: Iterator[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:  # fmt: skip
-    yield row
-    yield from rest
+Batch = tuple[list[int], npt.NDArray[np.float32]]
 
 
-def _features(student: Student, examples: Sequence[Example], counters: Counters) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:  # fmt: skip
+def _batches(student: Student, examples: Sequence[Example], counters: Counters) -> Iterator[Batch]:
+    """Which examples, and their features, a batch at a time; unreadable ones are passed over."""
     wanted = [Wanted(str(i), example.item, (0,)) for i, example in enumerate(examples)]
     for keys, arrays in stream(student.extractor, wanted, counters):
-        features = tail_features(student, arrays)
-        for (name, _), row in zip(keys, features, strict=True):
-            yield int(name), row
+        yield [int(name) for name, _ in keys], tail_features(student, arrays)
 
 
-def _prediction(student: Student, example: Example, row: tuple[int, Any] | None, error: str | None) -> Prediction:  # fmt: skip
-    if row is None:
-        return Prediction(example.name, None, {}, None, False, error or "it could not be read")
-    probabilities, scores = judge(student, row[1][None])
-    named = {c: float(p) for c, p in zip(student.classes, probabilities[0], strict=True)}
-    label = student.classes[int(probabilities[0].argmax())]
-    score = float(scores[0])
+def _prediction(student: Student, example: Example, probabilities: Floats, score: float) -> Prediction:  # fmt: skip
+    named = {c: float(p) for c, p in zip(student.classes, probabilities, strict=True)}
+    label = student.classes[int(probabilities.argmax())]
     return Prediction(example.name, label, named, score, score > student.reject.threshold)
 
 
@@ -149,9 +146,15 @@ def evaluate_on(student: Student, source: Any, labels: Sequence[str] | None = No
             next="Give data labelled with the student's classes.",
         )  # fmt: skip
     counters = Counters()
-    rows = list(_features(student, known, counters))
-    probabilities, _ = judge(student, np.stack([row for _, row in rows]))
-    truth = np.array([student.classes.index(str(known[i].label)) for i, _ in rows])
+    batches = list(_batches(student, known, counters))
+    if not batches:
+        raise DataError(
+            "all-unreadable", given=f"none of {len(known)} items can be read", expected="readable items",
+            next="See what is wrong with: tutelage check DATA",
+        )  # fmt: skip
+    probabilities, _ = judge(student, np.concatenate([features for _, features in batches]))
+    scored = [i for indices, _ in batches for i in indices]
+    truth = np.array([student.classes.index(str(known[i].label)) for i in scored])
     warnings = _warnings(student, known, foreign, counters, seen)
     return {"schema": 1, **evaluate(probabilities, truth, student.classes), "warnings": warnings}
 

@@ -127,6 +127,9 @@ def tune(pupil: Pupil, train: Examples, validation: Examples, schedule: Schedule
         started = time.monotonic()
         race.epoch += 1
         loss = _epoch(pupil, train, optimiser, race.epoch, schedule, runtime)
+        if loss is None:
+            yield {"stopped": f"the time limit ended tuning in epoch {race.epoch}"}
+            break
         _judge(pupil, validation, race, runtime, loss)
         save_checkpoint(schedule.checkpoint, schedule.identity, pupil, optimiser, race)
         seconds = time.monotonic() - started
@@ -135,8 +138,6 @@ def tune(pupil: Pupil, train: Examples, validation: Examples, schedule: Schedule
             "seconds": seconds,
             "left": seconds * (schedule.recipe.epochs - race.epoch),
         }
-        if time.monotonic() + seconds > schedule.deadline:
-            break
     pupil.load_state_dict(race.best)
     yield {
         "best_epoch": race.best_epoch,
@@ -150,7 +151,8 @@ def _over(race: Race, schedule: Schedule) -> bool:
     return race.epoch >= schedule.recipe.epochs or waited >= schedule.recipe.patience
 
 
-def _epoch(pupil: Pupil, train: Examples, optimiser: torch.optim.Optimizer, epoch: int, schedule: Schedule, runtime: Runtime) -> float:  # fmt: skip
+def _epoch(pupil: Pupil, train: Examples, optimiser: torch.optim.Optimizer, epoch: int, schedule: Schedule, runtime: Runtime) -> float | None:  # fmt: skip
+    """Mean loss of one epoch; None if the deadline came first, and then the epoch does not count."""
     pupil.train()
     if schedule.hold:
         hold_statistics(pupil)
@@ -162,6 +164,8 @@ def _epoch(pupil: Pupil, train: Examples, optimiser: torch.optim.Optimizer, epoc
     with torch.random.fork_rng(devices=[]):  # dropout draws from the global stream: borrow it
         torch.manual_seed(schedule.seed * 1_000 + epoch)
         for step in range(steps):
+            if time.monotonic() > schedule.deadline:
+                return None
             chosen = order[step * size : (step + 1) * size]
             _set_rate(optimiser, schedule.recipe, (epoch - 1) * steps + step, steps)
             logits = pupil(_batch(train.rows, chosen * train.views + views[chosen], runtime))

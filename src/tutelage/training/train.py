@@ -66,9 +66,12 @@ def train(lesson: Lesson, decision: FreezeDecision, runtime: Runtime, deadline: 
     )
 
     tuned = tune_tail(lesson, decision, recipe, runtime, deadline)
+    stopped = tuple(record["stopped"] for record in tuned.history if "stopped" in record)
     if tuned.best_epoch == 0 and decision.mode != "scratch":
-        return _guarded(lesson, decision)
-    return _tuned(lesson, decision, recipe, tuned)
+        trained = _guarded(lesson, decision)
+    else:
+        trained = _tuned(lesson, decision, recipe, tuned)
+    return replace(trained, warnings=(*stopped, *trained.warnings))
 
 
 def _guarded(lesson: Lesson, decision: FreezeDecision) -> Trained:

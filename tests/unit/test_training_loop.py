@@ -1,0 +1,175 @@
+"""The loop: the best epoch is kept, epoch 0 is in the race, and a resumed run is the run never killed."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from tutelage.errors import TrainingError
+from tutelage.features.cache import ActivationCache
+from tutelage.heads.linear import LinearHead
+from tutelage.network.stages import Through
+from tutelage.runtime import LocalRuntime
+from tutelage.training.loop import Examples, HeadModule, Pupil, Schedule, tune
+from tutelage.training.recipe import Recipe, recipe_for, views_for
+
+RECIPE = Recipe("mid", 1, 6, 16, 1e-2, 0.0, 1.0, 6, 0.15)
+
+
+@pytest.fixture
+def examples(tmp_path):
+    """A problem that a linear head on the raw inputs cannot solve and a tuned layer can: rings."""
+    rng = np.random.default_rng(0)
+    inputs = rng.normal(size=(300, 4)).astype(np.float16)
+    truth = (np.square(inputs.astype(float)).sum(1) > 3.5).astype(np.int64)
+    keys = [(f"{i:064x}", 0) for i in range(300)]
+    with ActivationCache(tmp_path).open("a" * 64, None, {}) as store:
+        store.append(keys, {"x": inputs})
+        yield (
+            Examples(store.rows(keys[:200]), truth[:200]),
+            Examples(store.rows(keys[200:]), truth[200:]),
+        )
+
+
+def pupil():
+    torch.manual_seed(1)
+    tail = Through(torch.nn.Linear(4, 32), torch.nn.ReLU(), torch.nn.Linear(32, 8))
+    head = LinearHead("zeros", np.zeros((8, 2)), np.zeros(2), np.zeros(8), np.ones(8))
+    return Pupil(tail, HeadModule(head))
+
+
+def schedule(student, recipe=RECIPE, **more):
+    groups = [{"params": list(student.parameters()), "share": 1.0, "lr": 0.0}]
+    return Schedule(recipe, 0, np.ones(2), True, groups, **more)
+
+
+def state(student):
+    return {name: tensor.clone() for name, tensor in student.state_dict().items()}
+
+
+def test_it_learns_and_ends_with_the_best_epoch(examples):
+    student = pupil()
+    records, states = [], []
+    for record in tune(student, *examples, schedule(student), LocalRuntime()):
+        records.append(record)
+        states.append(state(student))
+    epochs, last = records[:-1], records[-1]
+    losses = [record["validation_log_loss"] for record in epochs]
+    assert last["best_epoch"] == int(np.argmin(losses)) and min(losses) < 0.8 * losses[0]
+    best = states[last["best_epoch"]]
+    assert all(torch.equal(best[name], tensor) for name, tensor in student.state_dict().items())
+
+
+def test_the_frozen_head_wins_where_tuning_only_hurts(examples):
+    student = pupil()
+    before = state(student)
+    train, validation = examples
+    lies = replace(train, truth=1 - train.truth)
+    *_, last = tune(student, lies, validation, schedule(student), LocalRuntime())
+    assert last["best_epoch"] == 0
+    assert all(torch.equal(before[name], tensor) for name, tensor in student.state_dict().items())
+
+
+def test_it_stops_early_against_the_best_not_the_previous_epoch(examples):
+    student = pupil()
+    train, validation = examples
+    lies = replace(train, truth=1 - train.truth)
+    recipe = replace(RECIPE, epochs=50, patience=3)
+    records = list(tune(student, lies, validation, schedule(student, recipe), LocalRuntime()))
+    assert records[-1]["epochs"] == records[-1]["best_epoch"] + 3
+
+
+def test_a_resumed_run_is_the_run_never_killed(examples, tmp_path):
+    whole = pupil()
+    list(tune(whole, *examples, schedule(whole), LocalRuntime()))
+    file = tmp_path / "checkpoint.safetensors"
+    killed = pupil()
+    for record in tune(
+        killed, *examples, schedule(killed, checkpoint=file, identity="run"), LocalRuntime()
+    ):
+        if record.get("epoch") == 3:
+            break
+    again = pupil()
+    records = list(
+        tune(again, *examples, schedule(again, checkpoint=file, identity="run"), LocalRuntime())
+    )
+    assert records[0]["epoch"] == 4
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(whole.state_dict().values(), again.state_dict().values(), strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    "harm", [lambda f: f.write_bytes(f.read_bytes()[:-50]), lambda f: f.write_bytes(b"")]
+)
+def test_a_damaged_checkpoint_costs_its_epochs_only(examples, tmp_path, harm):
+    file = tmp_path / "checkpoint.safetensors"
+    student = pupil()
+    list(
+        tune(student, *examples, schedule(student, checkpoint=file, identity="run"), LocalRuntime())
+    )
+    harm(file)
+    records = list(
+        tune(
+            pupil_ := pupil(),
+            *examples,
+            schedule(pupil_, checkpoint=file, identity="run"),
+            LocalRuntime(),
+        )
+    )
+    assert records[0]["epoch"] == 0
+
+
+def test_a_checkpoint_of_another_run_is_not_taken(examples, tmp_path):
+    file = tmp_path / "checkpoint.safetensors"
+    student = pupil()
+    list(
+        tune(student, *examples, schedule(student, checkpoint=file, identity="one"), LocalRuntime())
+    )
+    other = pupil()
+    records = list(
+        tune(other, *examples, schedule(other, checkpoint=file, identity="two"), LocalRuntime())
+    )
+    assert records[0]["epoch"] == 0
+
+
+def test_a_loss_that_is_not_finite_is_one_clear_error(examples):
+    student = pupil()
+    with torch.no_grad():
+        student.head.weight.fill_(float("inf"))
+    with pytest.raises(TrainingError, match="finite"):
+        list(tune(student, *examples, schedule(student), LocalRuntime()))
+
+
+def test_the_head_module_is_the_linear_head():
+    rng = np.random.default_rng(0)
+    head = LinearHead(
+        "x",
+        rng.normal(size=(5, 3)),
+        rng.normal(size=3),
+        rng.normal(size=5),
+        rng.uniform(0.5, 2, 5),
+        True,
+        0.5,
+    )
+    rows = rng.normal(size=(7, 5))
+    found = HeadModule(head)(torch.tensor(rows, dtype=torch.float32)).detach().numpy()
+    assert np.allclose(found, head.logits(rows) / 0.5, atol=1e-5)
+    assert np.allclose(
+        HeadModule(head).linear_head().probabilities(rows), head.probabilities(rows), atol=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    ("n", "classes", "views"), [(500, 10, 1), (499, 10, 2), (110, 10, 2), (100, 10, 4), (2, 2, 4)]
+)
+def test_views_by_rule(n, classes, views):
+    assert views_for(n, classes) == views
+
+
+def test_recipes_by_rule():
+    assert recipe_for("deep", 100, 2).epochs == 0
+    assert recipe_for("mid", 500, 5).epochs == 12 and recipe_for("mid", 10_000, 5).epochs == 4
+    assert recipe_for("full", 500, 5).stage_decay < 1 == recipe_for("mid", 500, 5).stage_decay
