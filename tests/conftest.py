@@ -29,5 +29,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if SHARED.is_dir() and reporter is not None and reporter.stats.get("skipped"):
-        reporter.write_line("a test was skipped although ../shared is there: that counts as a failure", red=True)
+        reporter.write_line(
+            "a test was skipped although ../shared is there: that counts as a failure", red=True
+        )
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

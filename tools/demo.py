@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,7 @@ def beside(images: np.ndarray, labels: np.ndarray, trains: np.ndarray) -> list[d
         ("SVM (RBF) on raw pixels", SVC()),
     ):
         start = time.perf_counter()
+        warnings.simplefilter("ignore", UserWarning)  # some pixels are white on every scan
         model.fit(pixels[trains], labels[trains])
         correct = int((model.predict(pixels[~trains]) == labels[~trains]).sum())
         seconds = time.perf_counter() - start

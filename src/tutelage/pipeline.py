@@ -7,7 +7,7 @@ from typing import Any
 from tutelage.advisor import advise
 from tutelage.data import check, open_source, split
 from tutelage.report import Fitted, evaluate_test, ship
-from tutelage.run import Run, alone
+from tutelage.run import Run, alone, resumable
 from tutelage.runtime import open_runtime
 from tutelage.teachers import Teacher, load_teacher
 from tutelage.training import FitOptions, open_facts, open_lesson, require, train
@@ -15,7 +15,7 @@ from tutelage.training import FitOptions, open_facts, open_lesson, require, trai
 
 def tell_story(source: Any, labels: Any, options: FitOptions, run: Run, own_teacher: Teacher | None = None, beside: Any = ()) -> Fitted:  # fmt: skip
     """Make a student of ``source`` in ``run``'s folder; goes on where an interrupted run ended."""
-    with alone(run):
+    with alone(run), resumable(run):
         with run.phase("teacher"):
             teacher = own_teacher or load_teacher(options.teacher)
         with run.phase("check"), open_facts(source) as facts:

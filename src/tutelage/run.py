@@ -103,6 +103,16 @@ def alone(run: Run) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def resumable(run: Run) -> Iterator[None]:
+    """Say how to go on, where the work is interrupted."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        error.add_note(f"go on with: tutelage fit --resume {run.folder}")
+        raise
+
+
 def safe_name(text: str) -> str:
     """A folder name from whatever the source is called; letters of any script stay."""
     cleaned = re.sub(r"[^\w.\-]+", "-", text, flags=re.UNICODE).strip("-.")

@@ -336,6 +336,7 @@ def test_an_interrupt_leaves_a_resumable_run(photos, tmp_path):
     process.send_signal(signal.SIGINT)
     _, message = process.communicate(timeout=60)
     assert process.returncode == 1 and "Traceback" not in message and "kept" in message
+    assert f"tutelage fit --resume {folder}" in message
     assert told("fit", "--resume", folder)["test"]["accuracy"] > 0.8
 
 

@@ -232,6 +232,15 @@ def test_training_leaves_the_trunk_untouched(tmp_path, lite0):
 
 
 def test_a_time_limit_ends_tuning_and_still_gives_a_student(tmp_path):
-    found = told("fit", digits(tmp_path / "ten", classes=10), "--mode", "full", "--time-limit", "12s", "--out", tmp_path)
+    found = told(
+        "fit",
+        digits(tmp_path / "ten", classes=10),
+        "--mode",
+        "full",
+        "--time-limit",
+        "12s",
+        "--out",
+        tmp_path,
+    )
     assert any("time limit" in warning for warning in found["warnings"])
     assert found["test"]["accuracy"] > 0.5 and found["seconds"]["total"] < 30

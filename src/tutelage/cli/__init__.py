@@ -41,10 +41,10 @@ def main(arguments: list[str] | None = None) -> None:
     as_json = "--json" in typed
     try:
         sys.exit(cli.main(args=typed, prog_name="tutelage", standalone_mode=False) or 0)
-    except click.exceptions.Abort:
-        sys.exit(_interrupted())
-    except KeyboardInterrupt:
-        sys.exit(_interrupted())
+    except click.exceptions.Abort as error:
+        sys.exit(_interrupted(error.__cause__ or error))
+    except KeyboardInterrupt as error:
+        sys.exit(_interrupted(error))
     except click.ClickException as error:
         error.show()
         sys.exit(2)
@@ -66,6 +66,8 @@ def as_tutelage_error(error: OSError) -> TutelageError:
     )  # fmt: skip
 
 
-def _interrupted() -> int:
+def _interrupted(error: BaseException) -> int:
     click.echo("interrupted: what was finished is kept", err=True)
+    for note in getattr(error, "__notes__", []):
+        click.echo(note, err=True)
     return 1
