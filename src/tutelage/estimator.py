@@ -57,6 +57,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict(self, X: Sequence[Any] | npt.NDArray[Any]) -> npt.NDArray[Any]:
         """The most probable label of each item (N,)."""
+        check_is_fitted(self)
         predicted: npt.NDArray[Any] = self.classes_[self.predict_proba(X).argmax(1)]
         return predicted
 
