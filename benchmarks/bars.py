@@ -189,7 +189,7 @@ def memory() -> list[Row]:
 def tests(bar: str, what: str, *selection: str) -> list[Row]:
     """A bar that a test shows."""
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *selection],
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *selection],
         capture_output=True,
         text=True,
         cwd=ROOT,
