@@ -34,14 +34,22 @@ def cores() -> int:
 
 def available_memory() -> int:
     """Bytes that can be taken without swapping; 0 where the system does not tell."""
+    return _kilobytes("/proc/meminfo", "MemAvailable")
+
+
+def _kilobytes(path: str, name: str) -> int:
+    words = _proc(path, name).split()
+    return int(words[0]) * 1024 if words else 0
+
+
+def _proc(path: str, name: str) -> str:
+    """What Linux says after ``name:`` in one of its files; empty elsewhere."""
     try:
-        with open("/proc/meminfo", encoding="ascii") as stream:
-            for line in stream:
-                if line.startswith("MemAvailable:"):
-                    return int(line.split()[1]) * 1024
+        with open(path, encoding="utf-8") as stream:
+            lines = (line.split(":", 1) for line in stream)
+            return next((rest[0].strip() for key, *rest in lines if key.strip() == name), "")
     except OSError:
-        return 0
-    return 0
+        return ""
 
 
 def host() -> dict[str, Any]:
@@ -49,21 +57,10 @@ def host() -> dict[str, Any]:
     return {
         "system": platform.system(),
         "machine": platform.machine(),
-        "processor": _processor(),
+        "processor": _proc("/proc/cpuinfo", "model name") or platform.processor(),
         "cores": cores(),
         "python": platform.python_version(),
     }
-
-
-def _processor() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as stream:
-            for line in stream:
-                if line.startswith("model name"):
-                    return line.split(":", 1)[1].strip()
-    except OSError:
-        return platform.processor()
-    return platform.processor()
 
 
 class Runtime(Protocol):
@@ -224,11 +221,4 @@ class PeakMemory:
 
 def anonymous_memory() -> int:
     """Bytes of anonymous resident memory of this process; 0 where the system does not tell."""
-    try:
-        with open("/proc/self/status", encoding="ascii") as stream:
-            for line in stream:
-                if line.startswith("RssAnon:"):
-                    return int(line.split()[1]) * 1024
-    except OSError:
-        return 0
-    return 0
+    return _kilobytes("/proc/self/status", "RssAnon")

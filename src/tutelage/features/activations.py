@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -101,10 +101,6 @@ class Activations:
         card = self.teacher.card
         return FeatureRows(self.gather(len(card.stages), indices, views), card.width)
 
-    def with_items(self, items: Sequence[Item], digests: Sequence[str]) -> Activations:
-        """The same extraction over other items."""
-        return Activations(self.teacher, self.spec, self.engine, items, digests, cache=self._cache.root, announce=self._announce)  # fmt: skip
-
     def _store(self, cut: int) -> Store:
         if cut not in self._open:
             extractor = self.extractor(cut)
@@ -115,19 +111,6 @@ class Activations:
     def _told(self, phase: str) -> Callable[[int, int], None] | None:
         announce = self._announce
         return None if announce is None else lambda done, total: announce(phase, done, total)
-
-
-def merged(*counters: Counters) -> Counters:
-    """The sum of several counters."""
-    total = Counters()
-    for c in counters:
-        total = replace(
-            total, decoded=total.decoded + c.decoded, batches=total.batches + c.batches,
-            rows_computed=total.rows_computed + c.rows_computed,
-            rows_reused=total.rows_reused + c.rows_reused,
-            unreadable={**total.unreadable, **c.unreadable},
-        )  # fmt: skip
-    return total
 
 
 def as_json(counters: Counters) -> dict[str, Any]:
