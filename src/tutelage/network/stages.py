@@ -32,6 +32,31 @@ class Through(nn.Module):
         return {**activation, "x": x}
 
 
+class Copied(nn.Module):
+    """A stage that would write into its input, given a copy: an activation is never changed."""
+
+    def __init__(self, stage: nn.Module) -> None:
+        super().__init__()
+        self.stage = stage
+
+    def forward(self, activation: Activation) -> Activation:
+        """Activation -> activation."""
+        copies: Activation = self.stage({name: t.clone() for name, t in activation.items()})
+        return copies
+
+
+class Pool(nn.Module):
+    """The mean over some axes: a map or tokens -> ``(N, D)``."""
+
+    def __init__(self, axes: tuple[int, ...] = (2, 3)) -> None:
+        super().__init__()
+        self.axes = axes
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(N, D, H, W)`` or ``(N, T, D)`` -> ``(N, D)``."""
+        return x.mean(self.axes)
+
+
 class Slice(nn.Module):
     """Consecutive stages as one module; empty slices are the identity."""
 
@@ -61,14 +86,17 @@ class Network:
     Attributes:
         model: the module as its library builds it; its ``state_dict`` names are the names on disk.
         stages: the backbone in order; the last one is pooling and gives ``(N, D)``.
-        classifier: the teacher's old last layer, ``(N, D) -> (N, labels)``, or None.
+        classifier: the teacher's old last layer -> ``(N, labels)``, or None.
         dropped: prefixes of parameters that transfer has no use for (an auxiliary head, say).
+        classifier_cut: where the classifier begins; None stands for L, after pooling. SqueezeNet's
+            reads the map before it.
     """
 
     model: nn.Module
     stages: tuple[Stage, ...]
     classifier: nn.Module | None = None
     dropped: tuple[str, ...] = field(default=())
+    classifier_cut: int | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -86,6 +114,21 @@ class Network:
     def tail(self, cut: int) -> Slice:
         """Everything after the cut, without the classifier."""
         return self.slice(cut)
+
+    def logits(self, activation: Activation) -> Tensor:
+        """The teacher's own answer ``(N, labels)`` to an activation at cut 0.
+
+        Raises:
+            TeacherError: it has no classifier.
+        """
+        if self.classifier is None:
+            raise TeacherError(
+                "no-classifier", given="a teacher without classes of its own",
+                expected="one with its old classifier", next="Leave out what asks for the teacher's classes.",
+            )  # fmt: skip
+        cut = len(self.stages) if self.classifier_cut is None else self.classifier_cut
+        answer: Tensor = self.classifier(self.trunk(cut)(activation)["x"])
+        return answer
 
     def owners(self) -> dict[str, str]:
         """Name on disk of every parameter and buffer -> stage, ``"classifier"`` or ``"dropped"``.
@@ -118,6 +161,23 @@ def _named(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
 
 def _tensors(module: nn.Module) -> Iterator[Tensor]:
     yield from module.state_dict(keep_vars=True).values()
+
+
+def shared_places(modules: Sequence[nn.Module]) -> tuple[int, int] | None:
+    """The first two modules of a sequence that share a tensor; None if no two do."""
+    place_of: dict[int, int] = {}
+    for place, module in enumerate(modules):
+        for tensor in _tensors(module):
+            first = place_of.setdefault(id(tensor), place)
+            if first != place:
+                return first, place
+    return None
+
+
+def unused(model: nn.Module, places: Sequence[nn.Module]) -> tuple[str, ...]:
+    """Names of a model's tensors that none of the places has, e.g. an auxiliary head's."""
+    owned = {id(tensor) for place in places for tensor in _tensors(place)}
+    return tuple(name for name, tensor in _named(model) if id(tensor) not in owned)
 
 
 def _unowned(what: str) -> TeacherError:
