@@ -114,7 +114,7 @@ def test_look_up_finds_all_that_brute_force_finds():
         (i, j) for i in range(120) for j in range(120) for w in prints[j].words
         if i != j and int(prints[i].words[0] ^ w).bit_count() <= DISTANCE
     }  # fmt: skip
-    found = np.concatenate(list(_candidates(prints)))
+    found = np.concatenate(list(_candidates(prints, range(120), range(120))))
     both = {(min(pair), max(pair)) for pair in expected}
     assert {(min(w, c), max(w, c)) for w, c, *_ in found.tolist()} == both
     assert len(expected) > 100

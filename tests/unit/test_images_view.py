@@ -60,6 +60,26 @@ def test_small_sources_get_a_small_input(scales, size, resize):
     assert chosen.mean == InputSpec().mean
 
 
+@pytest.mark.parametrize(("card", "scales", "size"), [
+    (InputSpec(299, 342, smallest=75), [8], 75), (InputSpec(299, 342, smallest=75), [28], 128),
+    (InputSpec(299, 342, smallest=160), [28], 160), (InputSpec(224, 256, smallest=224), [8], 224),
+    (InputSpec(384, 384, smallest=32), [8], 64), (InputSpec(32, 32), [28], 32), (InputSpec(48, 56, smallest=16), [8], 48),
+    (InputSpec(64, 64), [64], 64), (InputSpec(96, 96, smallest=300), [8], 96),
+])  # fmt: skip
+def test_an_input_is_never_smaller_than_the_network_takes_nor_larger_than_its_own(
+    card, scales, size
+):
+    chosen = IMAGES.spec(card, scales)
+    assert (chosen.size, chosen.resize, chosen.smallest) == (size, size, card.smallest)
+    assert IMAGES.spec(card, [500]) == card
+
+
+def test_a_spec_of_before_can_still_be_read():
+    old = {k: v for k, v in InputSpec().as_json().items() if k != "smallest"}
+    assert InputSpec.from_json(old) == InputSpec() == InputSpec.from_json(InputSpec().as_json())
+    assert list(InputSpec.__dataclass_fields__)[-2:] == ["padding", "smallest"]
+
+
 def test_collate_stacks():
     batch = IMAGES.collate([np.zeros((4, 4, 3), np.uint8)] * 3)
     assert batch["x"].shape == (3, 4, 4, 3) and batch["x"].dtype == np.uint8

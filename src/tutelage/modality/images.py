@@ -1,16 +1,26 @@
-"""Images as a modality: the record, filled in."""
+"""Images as a modality: the record, filled in, for pictures and for any number of channels."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 
+from tutelage.errors import UsageError
+from tutelage.modality.images_bands import (
+    augment_bands,
+    check_bands,
+    fingerprint_bands,
+    read_bands,
+    show_bands,
+)
 from tutelage.modality.images_check import FORMATS, check, fingerprint
 from tutelage.modality.images_near import confirm
 from tutelage.modality.images_read import read
 from tutelage.modality.images_view import augment, collate, spec, thumbnail
 from tutelage.modality.record import Item, Modality
 
-__all__ = ["IMAGES", "augment", "check", "collate", "fingerprint", "read", "show", "sniff", "spec"]
+__all__ = ["IMAGES", "augment", "check", "collate", "fingerprint", "images_of", "read", "show", "sniff", "spec"]  # fmt: skip
 
 
 def sniff(path: Path) -> bool:
@@ -36,3 +46,34 @@ IMAGES = Modality(
     spec=spec,
     show=show,
 )
+
+
+@cache
+def images_of(channels: int) -> Modality:
+    """The modality of images with so many channels; the same object for the same number.
+
+    Args:
+        channels: 3 is ``IMAGES`` itself (RGB pictures); any other gives arrays (H, W, C).
+
+    Raises:
+        UsageError: fewer than one channel.
+
+    Example:
+        ``images_of(4).name == "images/4"``
+    """
+    if channels == 3:
+        return IMAGES
+    if channels < 1:
+        raise UsageError(
+            "bad-number", given=f"--channels {channels}", expected="1 (grey), 3 (RGB) or more",
+            next="For photos leave it out; for grey pictures type: --channels 1",
+        )  # fmt: skip
+    return replace(
+        IMAGES,
+        name=f"images/{channels}",
+        check=partial(check_bands, channels=channels),
+        read=partial(read_bands, channels=channels),
+        augment=augment_bands,
+        fingerprint=partial(fingerprint_bands, channels=channels),
+        show=partial(show_bands, channels=channels),
+    )

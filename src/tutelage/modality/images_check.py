@@ -12,6 +12,7 @@ from PIL import Image
 
 from tutelage.errors import DataError
 from tutelage.files import digest_bytes
+from tutelage.modality.images_array import PICTURE, holds_array, load_array
 from tutelage.modality.images_near import LEAST, THUMB, fingerprint_of
 from tutelage.modality.images_read import (
     BROKEN,
@@ -24,12 +25,17 @@ from tutelage.modality.images_read import (
 )
 from tutelage.modality.record import Facts, Fingerprint, Item
 
+ARRAY_FILE = "NPY"
+"""The format that a ``.npy`` file is called by."""
+
 FORMATS = {
     ".jpg": ("JPEG", "MPO"), ".jpeg": ("JPEG", "MPO"), ".png": ("PNG",), ".gif": ("GIF",),
     ".bmp": ("BMP", "DIB"), ".tif": ("TIFF",), ".tiff": ("TIFF",), ".webp": ("WEBP",),
-    ".ppm": ("PPM",), ".pgm": ("PPM",), ".pbm": ("PPM",), ".pnm": ("PPM",),
+    ".ppm": ("PPM",), ".pgm": ("PPM",), ".pbm": ("PPM",), ".pnm": ("PPM",), ".npy": (ARRAY_FILE,),
 }  # fmt: skip
 """Suffixes that are looked at, and the formats whose content belongs behind them."""
+
+Defects = list[tuple[str, str]]
 
 TINY = 8
 """An image with a side shorter than this many pixels is reported."""
@@ -47,7 +53,10 @@ def check(item: Item, full: bool) -> Facts:
         full: decode everything.
     """
     try:
-        return _check_array(item) if isinstance(item, np.ndarray) else _check_file(Path(item), full)
+        if isinstance(item, np.ndarray):
+            image = from_array(item)
+            return facts_of(image.size, array_form(item, "array"), item.nbytes, image, [])
+        return _check_file(Path(item), full)
     except DataError as error:
         return Facts(defects=((error.kind, error.given),))
 
@@ -57,23 +66,20 @@ def fingerprint(item: Item) -> Fingerprint | None:
     return check(item, False).fingerprint
 
 
-def _check_array(array: npt.NDArray[Any]) -> Facts:
-    image = from_array(array)
-    form = {
-        "format": "array",
-        "mode": str(array.dtype),
-        "channels": array.shape[2] if array.ndim == 3 else 1,
-    }
-    return _facts(image.size, form, array.nbytes, image, [])
+def array_form(array: npt.NDArray[Any], format_: str) -> dict[str, object]:
+    """What is told of an array: where it came from, its type, how many channels it has."""
+    channels = array.shape[2] if array.ndim == 3 else 1
+    return {"format": format_, "mode": str(array.dtype), "channels": channels}
 
 
 def _check_file(path: Path, full: bool) -> Facts:
+    if holds_array(path):
+        array = load_array(path, PICTURE, "the file")
+        image, form = from_array(array, "the file"), array_form(array, ARRAY_FILE)
+        return facts_of(image.size, form, array.nbytes, image, suffix_defects(path, ARRAY_FILE))
     image = open_guarded(path, "the file")
     form = {"format": image.format or "", "mode": image.mode}
-    size, defects = image.size, []
-    expected = FORMATS.get(path.suffix.lower(), (form["format"],))
-    if form["format"] not in expected:
-        defects.append(("wrong-suffix", f"{path.name} holds {form['format']} data"))
+    size, defects = image.size, suffix_defects(path, image.format or "")
     try:
         turn = orientation(image)
         if turn >= 5:
@@ -85,7 +91,13 @@ def _check_file(path: Path, full: bool) -> Facts:
     except BROKEN as error:
         defects.append(("unreadable", f"the file cannot be read: {explain(error)}"))
         return Facts({**form, "width": size[0], "height": size[1]}, tuple(defects), max(size))
-    return _facts(size, form, path.stat().st_size, seen, defects)
+    return facts_of(size, form, path.stat().st_size, seen, defects)
+
+
+def suffix_defects(path: Path, format_: str) -> Defects:
+    """``wrong-suffix``, if the file's name promises another format than it holds."""
+    expected = FORMATS.get(path.suffix.lower(), (format_,))
+    return [] if format_ in expected else [("wrong-suffix", f"{path.name} holds {format_} data")]
 
 
 def _plain(image: Image.Image) -> Image.Image:
@@ -96,17 +108,25 @@ def _plain(image: Image.Image) -> Image.Image:
     return flatten(image)
 
 
-def _facts(
+def facts_of(
     size: tuple[int, int], form: Mapping[str, object], weight: int, seen: Image.Image,
-    defects: list[tuple[str, str]],
+    defects: Defects, content: str = "",
 ) -> Facts:  # fmt: skip
+    """Facts of an item that could be decoded.
+
+    Args:
+        size: native width and height.
+        weight: bytes of the item, which say which of two copies is the original.
+        seen: what was decoded, perhaps at reduced scale.
+        content: digest of the decoded content, if ``seen`` is not all of it.
+    """
     width, height = size
     if min(size) < TINY:
-        defects.append(("tiny", f"{width} x {height} pixels"))
+        defects = [*defects, ("tiny", f"{width} x {height} pixels")]
     grey = seen if seen.mode == "L" else seen.convert("L")
     return Facts(
         form={**form, "width": width, "height": height}, defects=tuple(defects), scale=max(size),
         richness=(width * height << 32) + min(weight, (1 << 32) - 1),
-        content=digest_bytes(f"{size}{seen.mode}".encode(), seen.tobytes())[:32],
+        content=content or digest_bytes(f"{size}{seen.mode}".encode(), seen.tobytes())[:32],
         fingerprint=fingerprint_of(grey) if min(size) >= LEAST else None,
     )  # fmt: skip

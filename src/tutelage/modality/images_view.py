@@ -17,7 +17,8 @@ from tutelage.modality.record import InputSpec
 Box = tuple[float, float, float, float]
 _FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
 SMALL = 64
-"""Sources whose median long side is at most this many pixels get an input smaller than the card's."""
+"""Sources whose median long side is at most this many pixels get an input smaller than the card's,
+but not smaller than this."""
 
 
 def augment(
@@ -35,12 +36,24 @@ def augment(
     Returns:
         ``(size, size, 3)`` uint8.
     """
-    width, height = decoded.size
-    box = _centre(width, height, spec) if rng is None else _random(width, height, rng)
-    view = decoded.resize((spec.size, spec.size), _FILTERS[spec.interpolation], box=box)
-    if rng is not None and rng.random() < 0.5:
-        view = view.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    return np.array(view, dtype=np.uint8)
+    return np.array(cut_out(decoded, spec, window(decoded.size, spec, rng)), dtype=np.uint8)
+
+
+def window(
+    size: tuple[int, int], spec: InputSpec, rng: np.random.Generator | None
+) -> tuple[Box, bool]:
+    """The box that a view shows, in pixels of the source, and whether it is mirrored."""
+    width, height = size
+    if rng is None:
+        return _centre(width, height, spec), False
+    return _random(width, height, rng), bool(rng.random() < 0.5)
+
+
+def cut_out(image: Image.Image, spec: InputSpec, seen: tuple[Box, bool]) -> Image.Image:
+    """A window of an image of any mode, at the spec's size."""
+    box, mirrored = seen
+    view = image.resize((spec.size, spec.size), _FILTERS[spec.interpolation], box=box)
+    return view.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if mirrored else view
 
 
 def _centre(width: int, height: int, spec: InputSpec) -> Box:
@@ -67,16 +80,18 @@ def _random(width: int, height: int, rng: np.random.Generator) -> Box:
 
 
 def collate(arrays: Sequence[npt.NDArray[np.uint8]]) -> dict[str, npt.NDArray[np.uint8]]:
-    """N views -> ``{"x": (N, size, size, 3) uint8}``."""
+    """N views -> ``{"x": (N, size, size, C) uint8}``."""
     return {"x": np.stack(list(arrays))}
 
 
 def spec(card: InputSpec, scales: Sequence[int]) -> InputSpec:
     """The card's spec, or a smaller one for small sources.
 
-    If the median long side m is at most 64 px, the input is 4 m rounded up to a multiple of 32,
-    at least 64 and at most the card's, and nothing is cropped off (``resize = size``): blowing a
-    28 px digit up to 224 costs three times the work of 128 and shows the network nothing more.
+    If the median long side m is at most 64 px, the input is 4 m rounded up to a multiple of 32, at
+    least 64, at least what the network was seen to work at (``card.smallest``) and at most the
+    card's, and nothing is cropped off (``resize = size``): blowing a 28 px digit up to 224 costs
+    three times the work of 128 and shows the network nothing more. A network that was made for
+    smaller pictures than 64 px keeps its own size.
 
     Args:
         card: the teacher's own spec.
@@ -85,12 +100,12 @@ def spec(card: InputSpec, scales: Sequence[int]) -> InputSpec:
     known = [scale for scale in scales if scale > 0]
     if not known or median(known) > SMALL:
         return card
-    size = min(card.size, max(64, 32 * math.ceil(4 * median(known) / 32)))
+    size = min(card.size, max(SMALL, card.smallest, 32 * math.ceil(4 * median(known) / 32)))
     return replace(card, size=size, resize=size)
 
 
 def thumbnail(decoded: Image.Image, long_side: int) -> bytes:
-    """PNG bytes of an RGB image scaled to ``long_side`` pixels (small ones are blown up, hard-edged)."""
+    """PNG bytes of an RGB or grey image scaled to ``long_side`` pixels (small ones are blown up, hard-edged)."""
     scale = long_side / max(decoded.size)
     size = (max(1, round(decoded.width * scale)), max(1, round(decoded.height * scale)))
     filter_ = Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.NEAREST

@@ -27,6 +27,7 @@ class InputSpec:
         mean, std: per channel, for values in 0..1.
         channels: of the array handed over, 3 for RGB.
         padding: the networks own rule for borders, kept because it changes activations.
+        smallest: input in pixels that the network was seen to work at; ``size`` if it takes no other.
     """
 
     size: int = 224
@@ -36,6 +37,7 @@ class InputSpec:
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
     channels: int = 3
     padding: str = ""
+    smallest: int = 32
 
     def as_json(self) -> dict[str, Any]:
         """A plain dictionary; ``InputSpec.from_json`` is its inverse."""
