@@ -13,8 +13,8 @@ from images_kit import photos, picture, save
 from shared import SHARED, needs_shared
 from tutelage.data import carve_validation, check, open_source, split
 from tutelage.data.checks import Checked
+from tutelage.data.companion import find_kin_apart
 from tutelage.data.example import Dataset, Example
-from tutelage.data.groups import find_kin
 from tutelage.errors import DataError, UsageError
 from tutelage.modality import Facts, Fingerprint, Modality
 from tutelage.modality.images import IMAGES
@@ -31,15 +31,17 @@ def made(rows, modality=IMAGES):
     """Checked from rows (name, label, digest, richness, fingerprint, part, group); nothing is read."""
     plain = replace(modality, confirm=None)
     examples = tuple(
-        Example(r["name"], r["name"], r["label"], r.get("part"), r.get("group")) for r in rows
-    )
+        Example(r["name"], r["name"], r["label"], r.get("part"), r.get("group"), r.get("companion", False))
+        for r in rows
+    )  # fmt: skip
     dataset = Dataset(examples, tuple(sorted({e.label for e in examples})), plain, "made")
     digests = tuple(hashlib.sha256(r.get("digest", r["name"]).encode()).hexdigest() for r in rows)
     facts = [Facts(richness=r.get("richness", 1), fingerprint=r.get("mark")) for r in rows]
-    kin = find_kin(dataset, digests, facts)
+    kin = find_kin_apart(dataset, digests, facts)
     usable = tuple(r.get("usable", True) for r in rows)
     return Checked(
-        dataset, (), digests, tuple(facts), kin.contents, kin.near, kin.groups, kin.keys, kin.bridges, usable
+        dataset, (), digests, tuple(facts), kin.contents, kin.near, kin.groups, kin.keys, kin.bridges, usable,
+        kin.copies_of_own,
     )  # fmt: skip
 
 

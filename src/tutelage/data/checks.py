@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tutelage.data.companion import find_kin_apart
 from tutelage.data.example import Dataset, Example, Finding
 from tutelage.data.facts import VERSION, facts_json, recall
 from tutelage.data.faults import DISABLING, all_findings
-from tutelage.data.groups import find_kin
 from tutelage.files import digest_bytes, digest_file
 from tutelage.modality import Facts, Item, Modality
 from tutelage.runtime import cores
@@ -35,6 +35,7 @@ class Checked:
         keys: what the split hashes.
         bridges: other keys that an example is tied to.
         usable: can it be decoded, as far as was looked?
+        copies_of_own: index of a companion's item -> of the user's own that it is a copy of.
     """
 
     dataset: Dataset
@@ -47,6 +48,7 @@ class Checked:
     keys: tuple[str, ...]
     bridges: tuple[tuple[str, ...], ...]
     usable: tuple[bool, ...]
+    copies_of_own: Mapping[int, int] = field(default_factory=dict)
 
     def copies(self) -> list[tuple[int, ...]]:
         """Indices of exact copies, one tuple per content that occurs more than once."""
@@ -82,13 +84,13 @@ def check(
             facts += _facts(chunk, some, dataset.modality, full, cache, pool)
             if progress is not None:
                 progress(len(facts), total)
-    kin = find_kin(dataset, digests, facts)
+    kin = find_kin_apart(dataset, digests, facts)
     usable = tuple(not any(kind in DISABLING for kind, _ in f.defects) for f in facts)
     light = tuple(replace(f, fingerprint=None) for f in facts)
     findings = (*dataset.findings, *all_findings(dataset, light, kin, usable))
     return Checked(
         dataset, findings, tuple(digests), light, kin.contents, kin.near, kin.groups, kin.keys,
-        kin.bridges, usable,
+        kin.bridges, usable, kin.copies_of_own,
     )  # fmt: skip
 
 

@@ -20,16 +20,23 @@ _BANDS, _CHUNK, _MOST, _CONFIRMED, _BATCH, _ALIKE = 4, 32, 64, 32, 256, 0.98
 _FLIPS = np.array([0, *(1 << bit for bit in range(16))], np.uint16)
 
 
-def near_pairs(prints: Sequence[Fingerprint], modality: Modality) -> list[tuple[int, int]]:
+def near_pairs(
+    prints: Sequence[Fingerprint], modality: Modality, first: int | None = None
+) -> list[tuple[int, int]]:
     """Pairs ``(i, j)``, ``i < j``, of confirmed near-duplicates among N fingerprints.
 
     Work grows as N: a bucket gives its first 64 and an item is compared with its nearest 32, so
     among thousands of copies of one thing each meets a few, which is enough to join them all.
+
+    Args:
+        first: if given, only pairs of one of the first so many with one of the others.
     """
-    if len(prints) < 2:
-        return []
+    every = range(len(prints))
+    mine, others = every[:first], every if first is None else every[first:]
+    ways = [(every, every)] if first is None else [(mine, others), (others, mine)]
+    rows = [found for asking, asked in ways for found in _candidates(prints, asking, asked)]
     confirm = modality.confirm or correlate
-    pairs = _fewest(np.concatenate(list(_candidates(prints))), len(prints))
+    pairs = _fewest(np.concatenate([np.zeros((0, 4), np.int64), *rows]), len(prints))
     kept: list[tuple[int, int]] = []
     for start in range(0, len(pairs), _BATCH):
         batch = pairs[start : start + _BATCH]
@@ -67,12 +74,17 @@ def correlate(
     return verdict
 
 
-def _candidates(prints: Sequence[Fingerprint]) -> Iterator[Ints]:
-    """Rows (whole, container, word of the container, distance) of every pair near enough."""
+def _candidates(prints: Sequence[Fingerprint], asking: range, asked: range) -> Iterator[Ints]:
+    """Rows (whole, container, word of the container, distance) of every pair near enough.
+
+    Args:
+        asking: the containers, by any of their words.
+        asked: the wholes.
+    """
     wholes = np.array([p.words[0] for p in prints], np.uint64)
-    tables = [_Band(wholes, band) for band in range(_BANDS)]
-    for start in range(0, len(prints), _CHUNK):
-        chunk = prints[start : start + _CHUNK]
+    tables = [_Band(wholes, band, asked) for band in range(_BANDS)]
+    for start in range(asking.start, asking.stop, _CHUNK):
+        chunk = prints[start : min(start + _CHUNK, asking.stop)]
         owner = np.repeat(np.arange(start, start + len(chunk)), [len(p.words) for p in chunk])
         number = np.concatenate([np.arange(len(p.words)) for p in chunk])
         words = np.concatenate([p.words for p in chunk])
@@ -89,12 +101,12 @@ def _near(wholes: Words, words: Words, owner: Ints, number: Ints, table: _Band) 
 
 
 class _Band:
-    """16 of the 64 bits of every word, sorted into buckets."""
+    """16 of the 64 bits of the words of some wholes, sorted into buckets."""
 
-    def __init__(self, wholes: Words, band: int) -> None:
+    def __init__(self, wholes: Words, band: int, some: range) -> None:
         self.shift = np.uint64(16 * band)
-        keys = self._keys(wholes)
-        self.order = np.argsort(keys, kind="stable")
+        keys = self._keys(wholes[some.start : some.stop])
+        self.order = some.start + np.argsort(keys, kind="stable")
         self.start = np.concatenate([[0], np.cumsum(np.bincount(keys, minlength=1 << 16))])
 
     def _keys(self, words: Words) -> npt.NDArray[np.uint16]:

@@ -23,6 +23,7 @@ class Example:
         label: the class name, None where unknown.
         part: the part that the source put it in, None where it did not say.
         group: what ``--group-by`` says (a patient, a video), None where it does not.
+        companion: not the user's own: it came with ``--with``, teaches, and never tests.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Example:
     label: str | None = None
     part: Part | None = None
     group: str | None = None
+    companion: bool = False
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from tutelage.data.complaints import listed
 from tutelage.data.example import Dataset, Finding, Severity, natural
 from tutelage.data.groups import Kinship
 from tutelage.modality import Facts
@@ -38,12 +39,16 @@ class Seen:
         return tuple(sorted((self.dataset.examples[i].name for i in indices), key=natural))
 
     def by_content(self) -> dict[str, list[int]]:
-        """Indices of usable examples per content."""
+        """Indices of usable examples per content, without a companion's copies of own ones."""
         sets: dict[str, list[int]] = defaultdict(list)
         for index, content in enumerate(self.kin.contents):
-            if self.usable[index]:
+            if self.usable[index] and index not in self.kin.copies_of_own:
                 sets[content].append(index)
         return sets
+
+    def own_copies(self) -> dict[int, int]:
+        """Index of a usable item of the companion -> of the user's own that it is a copy of."""
+        return {i: own for i, own in self.kin.copies_of_own.items() if self.usable[i]}
 
 
 def all_findings(
@@ -67,14 +72,27 @@ def defects(seen: Seen) -> Iterator[Finding]:
 
 def exact_copies(seen: Seen) -> Iterator[Finding]:
     """The same bytes or pixels more than once; under two labels that is a conflict."""
-    for same in seen.by_content().values():
-        labels = sorted({str(seen.dataset.examples[i].label) for i in same}, key=natural)
+    beside: dict[str, list[int]] = defaultdict(list)
+    for copy in seen.own_copies():
+        beside[seen.kin.contents[copy]].append(copy)
+    for content, same in seen.by_content().items():
+        every = [*same, *beside[content]]
+        labels = sorted({str(seen.dataset.examples[i].label) for i in every}, key=natural)
         if len(labels) > 1:
             remedy = f"The same item is labelled {' and '.join(labels)}. Keep the right one."
-            yield Finding("label-conflict", "error", seen.names(same), remedy)
+            yield Finding("label-conflict", "error", seen.names(every), remedy)
         if len(same) > 1:
             remedy = "Kept in one part. Remove all but one if they are no different examples."
             yield Finding("exact-duplicate", "warning", seen.names(same), remedy)
+
+
+def copies_of_own(seen: Seen) -> Iterator[Finding]:
+    """Items of the companion that the user has too, exactly or nearly: one finding for all."""
+    examples, copies = seen.dataset.examples, seen.own_copies()
+    pairs = [f"{examples[i].name} is {examples[own].name}" for i, own in copies.items()]
+    if copies:
+        remedy = f"The user's own items again ({listed(pairs, 3)}). Left out of the companion, so that nothing that tests has taught."
+        yield Finding("copy-of-own", "warning", seen.names(copies), remedy)
 
 
 def near_copies(seen: Seen) -> Iterator[Finding]:
@@ -149,8 +167,9 @@ def label_twins(seen: Seen) -> Iterator[Finding]:
 def class_sizes(seen: Seen) -> Iterator[Finding]:
     """Classes with few examples, and classes far apart in size."""
     sizes = Counter(dict.fromkeys(seen.dataset.classes, 0))
-    for example, usable in zip(seen.dataset.examples, seen.usable, strict=True):
-        if usable and example.part in (None, "train") and example.label is not None:
+    for index, example in enumerate(seen.dataset.examples):
+        counts = seen.usable[index] and index not in seen.kin.copies_of_own
+        if counts and example.part in (None, "train") and example.label is not None:
             sizes[example.label] += 1
     for label in seen.dataset.classes:
         if sizes[label] < FEW:
@@ -196,6 +215,6 @@ def ignored(seen: Seen) -> Iterator[Finding]:
 
 Rule = Callable[[Seen], Iterator[Finding]]
 RULES: tuple[Rule, ...] = (
-    defects, exact_copies, leaks, near_copies, parts_and_classes, label_twins, class_sizes,
+    defects, exact_copies, leaks, copies_of_own, near_copies, parts_and_classes, label_twins, class_sizes,
     odd_sizes, odd_modes, ignored,
 )  # fmt: skip

@@ -16,8 +16,8 @@ Two notions, because a split must stay as it is when files are added:
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from tutelage.data.copies import Union, near_pairs
 from tutelage.data.example import Dataset
@@ -34,6 +34,7 @@ class Kinship:
         groups: id of the group.
         keys: what is hashed for the split.
         bridges: other keys that the example is tied to, mostly empty.
+        copies_of_own: index of a companion's item -> of the user's own that it is a copy of.
     """
 
     contents: tuple[str, ...]
@@ -41,14 +42,13 @@ class Kinship:
     groups: tuple[str, ...]
     keys: tuple[str, ...]
     bridges: tuple[tuple[str, ...], ...]
+    copies_of_own: Mapping[int, int] = field(default_factory=dict)
 
 
 def find_kin(dataset: Dataset, digests: Sequence[str], facts: Sequence[Facts]) -> Kinship:
     """Find copies and work out groups, keys and bridges."""
     names = [example.name for example in dataset.examples]
-    contents = [
-        f.content or d or f"name:{n}" for f, d, n in zip(facts, digests, names, strict=True)
-    ]
+    contents = contents_of(dataset, digests, facts)
     order = sorted(range(len(names)), key=lambda i: (-facts[i].richness, digests[i], names[i]))
     original: dict[str, int] = {}
     for index in order:
@@ -63,6 +63,12 @@ def find_kin(dataset: Dataset, digests: Sequence[str], facts: Sequence[Facts]) -
         tuple(keys),
         tuple(bridges),
     )
+
+
+def contents_of(dataset: Dataset, digests: Sequence[str], facts: Sequence[Facts]) -> list[str]:
+    """What is equal for exact copies: the decoded content, else the bytes, else nothing else's."""
+    rows = zip(facts, digests, dataset.examples, strict=True)
+    return [f.content or d or f"name:{e.name}" for f, d, e in rows]
 
 
 def _near_contents(

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from tutelage.data import complaints
 from tutelage.data.arrays import idx_pairs, open_idx, open_list
+from tutelage.data.companion import PREFIX
 from tutelage.data.example import Dataset, Example, Finding, classes_of
 from tutelage.data.folders import Found, open_folder, walk
 from tutelage.data.tables import SUFFIXES, open_table, pick, read_rows
@@ -32,6 +33,7 @@ def open_source(
     modality: Modality = IMAGES,
     group_by: str | None = None,
     test: Source | None = None,
+    companion: Source | None = None,
 ) -> Dataset:
     """Every labelled example of a source; nothing is decoded and nothing is changed.
 
@@ -44,6 +46,8 @@ def open_source(
         group_by: a column of the table, or a regular expression on the name whose first group
             names what must stay together (a patient, a video).
         test: another source, all of which is the reported test.
+        companion: another source, all of which only teaches: whatever parts it has, it is never
+            tested on, and copies of the user's own items are left out of it (see ``companion``).
 
     Raises:
         UsageError: no such path, or arguments that contradict each other.
@@ -55,6 +59,8 @@ def open_source(
     origin, found = _found(source, labels, modality, group_by)
     if test is not None:
         _add_test(found, test, modality, group_by)
+    if companion is not None:
+        _add_companion(found, companion, modality, group_by)
     _unique(found.examples, origin)
     classes = classes_of(found.examples)
     if len(classes) < 2:
@@ -107,9 +113,33 @@ def _add_test(found: Found, test: Source, modality: Modality, group_by: str | No
         )  # fmt: skip
     _, other = _found(test, None, modality, group_by)
     found.examples += [replace(e, name=f"test/{e.name}", part="test") for e in other.examples]
-    found.ignored += [f"test/{name}" for name in other.ignored]
+    _add_remarks(found, other, "test/")
+
+
+def _add_companion(
+    found: Found, companion: Source, modality: Modality, group_by: str | None
+) -> None:
+    """Its groups are its own: patient 7 of a public data set is not the user's patient 7."""
+    try:
+        _, other = _found(companion, None, modality, group_by)
+    except UsageError as error:
+        if error.kind != "no-such-group":
+            raise
+        _, other = _found(companion, None, modality, None)
+    found.examples += [
+        replace(
+            e, name=PREFIX + e.name, part=None, companion=True,
+            group=None if e.group is None else PREFIX + e.group,
+        )
+        for e in other.examples
+    ]  # fmt: skip
+    _add_remarks(found, other, PREFIX)
+
+
+def _add_remarks(found: Found, other: Found, prefix: str) -> None:
+    found.ignored += [prefix + name for name in other.ignored]
     found.findings += [
-        replace(f, where=tuple(f"test/{w}" for w in f.where)) for f in other.findings
+        replace(f, where=tuple(prefix + name for name in f.where)) for f in other.findings
     ]
 
 

@@ -4,6 +4,8 @@ A key (see ``groups``) is hashed to [0, 1) and is test below the test share. Not
 at, so adding files moves no old one; shares are met on average, class by class. The exception
 are tiny classes: one without any test item gives its lowest-hash key to the test, one without any
 training item gives its highest-hash key to training, and may get it back when it grows.
+
+A companion's examples all train; nothing of them is looked at when the user's own are split.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from dataclasses import replace
 from typing import Literal
 
 from tutelage.data.checks import Checked
+from tutelage.data.companion import own_groups
 from tutelage.data.complaints import listed
 from tutelage.data.example import Finding, Severity, natural
 from tutelage.data.parts import Parts, sound
@@ -22,7 +25,7 @@ from tutelage.files import digest_bytes
 
 Place = Literal["train", "val", "test"]
 
-_BROKEN, _LEAK, _BRIDGE = "unreadable", "leak", "group-joins-parts"
+_BROKEN, _LEAK, _BRIDGE, _COPY = "unreadable", "leak", "group-joins-parts", "copy-of-own"
 
 
 def split(
@@ -52,9 +55,10 @@ def split(
     places, reported = _given(checked)
     if places is None:
         places = _by_hash(checked, split_seed, test_share, per_class_train)
-        parts = _settle(checked, places, _bridged(checked, places, split_seed), "test")
+        aside = _bridged(checked, places, split_seed)
     else:
-        parts = _settle(checked, places, _leaked(checked, places), reported)
+        aside = _leaked(checked, places)
+    parts = _settle(checked, {**places, **_companions(checked)}, aside, reported)
     parts = sound(parts, checked)
     return (
         carve_validation(parts, checked, validation_share, split_seed)
@@ -68,22 +72,35 @@ def carve_validation(
 ) -> Parts:
     """Move whole groups from train to val by a hash of their own; every class keeps a training group.
 
+    Beside a companion only the user's own groups are moved, where most of the user's classes have
+    two or more, and each of these gives at least one: what the user has is what the student is for.
+
     Args:
-        share: of the training examples, on average, 0..1.
+        share: of the training examples (of the user's own ones), on average, 0..1.
     """
     _valid(0.0, share, None)
     examples = checked.dataset.examples
-    holders: dict[str | None, set[str]] = defaultdict(set)
-    for index in parts.train:
-        holders[examples[index].label].add(checked.groups[index])
+    own = own_groups(examples, checked.groups, parts.train) if share else None
+    holders: Mapping[str | None, set[str]] = own or _training_groups(parts, checked)
     ranked = {g: unit_hash(f"validation|{g}", split_seed) for gs in holders.values() for g in gs}
     chosen = {group for group, u in ranked.items() if u < share}
+    for groups in (own or {}).values():
+        if not groups & chosen:
+            chosen.add(min(groups, key=lambda g: (ranked[g], g)))
     for groups in holders.values():
         if groups <= chosen:
             chosen.discard(max(groups, key=lambda g: (ranked[g], g)))
     carved = [index for index in parts.train if checked.groups[index] in chosen]
     train = tuple(index for index in parts.train if checked.groups[index] not in chosen)
     return replace(parts, train=train, val=tuple(sorted((*parts.val, *carved))))
+
+
+def _training_groups(parts: Parts, checked: Checked) -> dict[str | None, set[str]]:
+    """Label -> groups with training examples of it."""
+    holders: dict[str | None, set[str]] = defaultdict(set)
+    for index in parts.train:
+        holders[checked.dataset.examples[index].label].add(checked.groups[index])
+    return holders
 
 
 def unit_hash(key: str, split_seed: int) -> float:
@@ -107,16 +124,24 @@ def _valid(test_share: float, validation_share: float, per_class_train: int | No
 
 def _given(checked: Checked) -> tuple[dict[int, Place] | None, Literal["test", "val"]]:
     """Parts that the source gives, if it gives one to report on; val serves where test is missing."""
-    given = [example.part for example in checked.dataset.examples]
-    if "test" not in given and "val" not in given:
+    given = {i: e.part for i, e in enumerate(checked.dataset.examples) if not e.companion}
+    if "test" not in given.values() and "val" not in given.values():
         return None, "test"
-    if "test" in given:
-        return {i: part or "train" for i, part in enumerate(given)}, "test"
-    return {i: "test" if part == "val" else "train" for i, part in enumerate(given)}, "val"
+    if "test" in given.values():
+        return {i: part or "train" for i, part in given.items()}, "test"
+    return {i: "test" if part == "val" else "train" for i, part in given.items()}, "val"
+
+
+def _companions(checked: Checked) -> dict[int, Place]:
+    """A companion's examples: all of them train, but for copies of the user's own."""
+    examples, copies = checked.dataset.examples, checked.copies_of_own
+    return {i: "train" for i, e in enumerate(examples) if e.companion and i not in copies}
 
 
 def _usable(checked: Checked) -> list[int]:
-    return [index for index, usable in enumerate(checked.usable) if usable]
+    """The user's own examples that can be decoded."""
+    rows = zip(checked.dataset.examples, checked.usable, strict=True)
+    return [i for i, (example, usable) in enumerate(rows) if usable and not example.companion]
 
 
 def _by_hash(
@@ -219,6 +244,8 @@ def _settle(
     for index, example in enumerate(examples):
         if not checked.usable[index]:
             aside[index] = _BROKEN
+        elif index in checked.copies_of_own:
+            aside[index] = _COPY
         elif example.label not in classes:
             aside[index] = "class-extra"
     chosen: dict[str, list[int]] = {"train": [], "val": [], "test": []}
