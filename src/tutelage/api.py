@@ -17,14 +17,14 @@ from tutelage.report import Fitted
 from tutelage.run import Listener, open_run, reopen_run, silent
 from tutelage.student import Student, load
 from tutelage.student.predict import evaluate_on
-from tutelage.teachers import Teacher
+from tutelage.teachers import Teacher, teacher_from_module
 from tutelage.training import FitOptions
 
 __all__ = ["check", "evaluate", "fit", "fit_run", "load", "resume_run"]
 
 
 def fit(
-    source: Any, labels: Sequence[str] | None = None, *, teacher: str | Teacher = "auto",
+    source: Any, labels: Sequence[str] | None = None, *, teacher: Any = "auto",
     out: str | Path = "runs", name: str | None = None, **dials: Any,
 ) -> Student:  # fmt: skip
     """Make a student of labelled data.
@@ -33,7 +33,7 @@ def fit(
         source: a folder with one sub-folder per class (below ``train/`` and ``test/``, if there are
             any), a table, an idx pair, a list of paths or arrays, or an array (N, H, W[, C]).
         labels: for a list or an array: one class name an item.
-        teacher: a name, or a teacher of your own.
+        teacher: a name, an ``nn.Module`` (see ``teacher_from_module``), or a ``Teacher``.
         out: where run folders go.
         name: of the run; the source's name if None.
         **dials: see ``FitOptions``: freeze, mode, seed, split_seed, test, group_by, ...
@@ -51,7 +51,7 @@ def fit(
 
 
 def fit_run(
-    source: Any, labels: Sequence[str] | None = None, *, teacher: str | Teacher = "auto",
+    source: Any, labels: Sequence[str] | None = None, *, teacher: Any = "auto",
     out: str | Path = "runs", name: str | None = None, listener: Listener = silent,
     beside: Sequence[Mapping[str, Any]] = (), **dials: Any,
 ) -> Fitted:  # fmt: skip
@@ -62,7 +62,7 @@ def fit_run(
         beside: other methods' scores on the same test items, for the page: rows of
             ``{"method", "correct", "n", "seconds"}``.
     """
-    own = teacher if isinstance(teacher, Teacher) else None
+    own = teacher if isinstance(teacher, Teacher) else _as_teacher(teacher)
     options = _options(teacher=own.card.name if own else teacher, **dials)
     named = str(Path(source).absolute()) if isinstance(source, str | Path) else None
     args = {"source": named, "options": options.as_json()}
@@ -119,6 +119,11 @@ def _trained_on(student: Student) -> frozenset[str]:
     parts = {row["part"] for row in rows}
     used = {"train", "val"} if "test" in parts else {"train"}
     return frozenset(row["digest"] for row in rows if row["part"] in used)
+
+
+def _as_teacher(given: Any) -> Teacher | None:
+    """A module as a teacher; None for a name, which the story looks up."""
+    return None if isinstance(given, str) else teacher_from_module(given)
 
 
 def _options(**dials: Any) -> FitOptions:

@@ -24,7 +24,7 @@ PACKAGES = (
 )
 
 
-def examine(student: str | None = None) -> dict[str, Any]:
+def examine(student: str | None = None, code: str | None = None) -> dict[str, Any]:
     """Look at this machine, and at a student if one is given.
 
     Returns:
@@ -37,7 +37,7 @@ def examine(student: str | None = None) -> dict[str, Any]:
     told["devices"] = _devices(problems)
     told["teachers"] = _teachers(problems)
     told["cache"] = _cache(problems)
-    told["student"] = _student(student, problems) if student else {}
+    told["student"] = _student(student, code, problems) if student else {}
     return {**told, "problems": problems}
 
 
@@ -69,17 +69,22 @@ def _devices(problems: list[dict[str, str]]) -> dict[str, str]:
 
 
 def _teachers(problems: list[dict[str, str]]) -> dict[str, str]:
-    from tutelage.teachers import load_teacher, teacher_names
+    """The embedded teachers, and whatever else is kept here."""
+    from tutelage.teachers import load_teacher
+    from tutelage.teachers.embedded import EMBEDDED
+    from tutelage.teachers.kept import kept_cards
 
-    found = {}
-    for name in teacher_names():
+    cards = {}
+    for name in EMBEDDED:
         try:
-            card = load_teacher(name).card
+            cards[name] = load_teacher(name).card
         except (TutelageError, ImportError) as error:
             problems.append({"what": f"teacher {name}: {error}", "fix": getattr(error, "next", "pip install tutelage")})  # fmt: skip
-            continue
-        found[name] = f"{card.parameters:,} parameters, {card.licence}, sha256 {card.digest[:16]}"
-    return found
+    cards |= {card.name: card for card in kept_cards() if card.name not in cards}
+    return {
+        name: f"{card.parameters:,} parameters, {card.licence}, sha256 {card.digest[:16]}"
+        for name, card in cards.items()
+    }
 
 
 def _cache(problems: list[dict[str, str]]) -> dict[str, str]:
@@ -96,13 +101,13 @@ def _cache(problems: list[dict[str, str]]) -> dict[str, str]:
     return {"where": str(root), "activations": f"{total / 2**20:.1f} MiB in {len(sizes)} sets"}
 
 
-def _student(path: str, problems: list[dict[str, str]]) -> dict[str, str]:
+def _student(path: str, code: str | None, problems: list[dict[str, str]]) -> dict[str, str]:
     """Replay the golden inputs: the same probabilities must come out."""
     from tutelage.student import load
     from tutelage.student.golden import replay
 
     try:
-        student = load(Path(path))
+        student = load(Path(path), code=code)
         difference = replay(student)
     except TutelageError as error:
         problems.append({"what": str(error), "fix": error.next})

@@ -84,13 +84,13 @@ def atomic(path: Path) -> Iterator[IO[bytes]]:
         os.chmod(name, 0o644)
         os.replace(name, path)
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error) from error
     finally:
         if name and os.path.exists(name):
             os.unlink(name)
 
 
-def _unwritable(path: Path, error: OSError) -> TrainingError:
+def unwritable(path: Path, error: OSError) -> TrainingError:
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     return TrainingError(
         "disk-full" if full else "not-writable",
@@ -186,7 +186,7 @@ def claim_folder(parent: Path, name: str) -> Path:
         except FileExistsError:
             number += 1
         except OSError as error:
-            raise _unwritable(folder, error) from error
+            raise unwritable(folder, error) from error
 
 
 @contextlib.contextmanager
@@ -200,7 +200,7 @@ def lock(path: Path, *, shared: bool = False, wait: bool = True) -> Iterator[boo
         path.parent.mkdir(parents=True, exist_ok=True)
         stream = path.open("a+b")
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error) from error
     with stream:
         held = True
         if fcntl is not None:
@@ -210,7 +210,7 @@ def lock(path: Path, *, shared: bool = False, wait: bool = True) -> Iterator[boo
             except BlockingIOError:
                 held = False
             except OSError as error:  # a file system without locks
-                raise _unwritable(path, error) from error
+                raise unwritable(path, error) from error
         yield held
 
 

@@ -25,12 +25,13 @@ from tutelage.training.lesson import Lesson
 FEW, HEADROOM, TRUNK_SHARE, MANY = 20, 0.08, 0.45, 100
 
 
-def advise(lesson: Lesson, *, freeze: str = "auto", mode: str | None = None, quick: bool = False) -> FreezeDecision:  # fmt: skip
+def advise(lesson: Lesson, *, freeze: str = "auto", mode: str | None = None, quick: bool = False, keep_classes: bool = False) -> FreezeDecision:  # fmt: skip
     """Where to cut, and why.
 
     Args:
         freeze: ``--freeze`` as typed.
         mode: ``--mode`` as typed, or None.
+        keep_classes: the teacher's classes must stay known: deep.
         quick: no time for tuning: deep, unless the user fixed something else.
 
     Raises:
@@ -40,6 +41,8 @@ def advise(lesson: Lesson, *, freeze: str = "auto", mode: str | None = None, qui
     asked = asked_cut(freeze, mode, card.names)
     if asked is not None:
         return _as_asked(asked, card)
+    if keep_classes:
+        return _decided(card, "deep", ("--keep-classes was given: tuned layers would forget the teacher's classes",), None)  # fmt: skip
     if quick:
         return _decided(card, "deep", ("the time limit leaves no room for tuning",), None)
     return _by_rule(lesson, probe(lesson))

@@ -14,6 +14,7 @@ from tutelage.cli.fit import fit
 from tutelage.cli.output import tell_error
 from tutelage.cli.predict import predict
 from tutelage.cli.shared import Verbs
+from tutelage.cli.teachers import teachers
 from tutelage.errors import TutelageError
 
 
@@ -26,12 +27,13 @@ def cli() -> None:
 
     \b
     tutelage check photos/                       what is wrong with my data
+    tutelage teachers                            which pretrained networks can teach
     tutelage fit photos/                         a student, in runs/fit/photos/
     tutelage predict runs/fit/photos new/*.jpg   what it says
     """
 
 
-for verb in (check, fit, predict, evaluate, doctor):
+for verb in (check, teachers, fit, predict, evaluate, doctor):
     cli.add_command(verb)
 
 

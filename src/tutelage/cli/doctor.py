@@ -10,15 +10,20 @@ from tutelage.cli.shared import shared
 
 @click.command()
 @click.argument("student", type=click.Path(), required=False)
+@click.option(
+    "--code",
+    type=click.Path(),
+    help="The file that builds the student's network, if that is your own; it is run.",
+)
 @shared
-def doctor(student: str | None, as_json: bool, out: str, seed: int) -> int:
+def doctor(student: str | None, code: str | None, as_json: bool, out: str, seed: int) -> int:
     """What is installed, what does not match, what is cached; and how to mend it.
 
     With STUDENT, its golden inputs are replayed on this machine. Exits 1 if something is wrong.
     """
     from tutelage.doctor import examine
 
-    told = examine(student)
+    told = examine(student, code)
     if as_json:
         tell_json(told)
         return int(bool(told["problems"]))

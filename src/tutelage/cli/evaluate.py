@@ -14,12 +14,19 @@ from tutelage.cli.shared import shared
 @click.command()
 @click.argument("student", type=click.Path())
 @click.argument("source", type=click.Path())
+@click.option(
+    "--code",
+    type=click.Path(),
+    help="The file that builds the student's network, if that is your own; it is run.",
+)
 @shared
-def evaluate(student: str, source: str, as_json: bool, out: str, seed: int) -> None:
+def evaluate(
+    student: str, source: str, code: str | None, as_json: bool, out: str, seed: int
+) -> None:
     """How good STUDENT is on SOURCE, labelled data that it never saw."""
     from tutelage import api
 
-    results = api.evaluate(student, source)
+    results = api.evaluate(api.load(student, code=code), source)
     if as_json:
         tell_json(results)
     else:

@@ -26,7 +26,31 @@ def seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> fl
 @click.command()
 @click.argument("source", type=click.Path(), required=False)
 @click.option(
-    "--teacher", default="auto", show_default=True, help="Which pretrained network teaches."
+    "--teacher",
+    default="auto",
+    show_default=True,
+    help="A name (tutelage teachers), hf:OWNER/REPO@REVISION, a weight file, or FILE.py:FUNCTION (which is run).",
+)
+@click.option(
+    "--weights",
+    type=click.Path(),
+    help="A weight file for that teacher, instead of the published one.",
+)
+@click.option(
+    "--arch", help="The network that a weight file is of, e.g. resnet50 or timm:convnext_tiny."
+)
+@click.option(
+    "--card", type=click.Path(), help="JSON with facts of a weight file: licence, spec, ..."
+)
+@click.option(
+    "--allow-licence",
+    is_flag=True,
+    help="Take a teacher whose licence is not an open one, or is not stated.",
+)
+@click.option(
+    "--keep-classes",
+    is_flag=True,
+    help="The student still knows its teacher's classes beside yours.",
 )
 @click.option(
     "--freeze",
@@ -38,6 +62,19 @@ def seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> fl
     "--mode", help="deep (new head only), mid, full, or scratch (random weights, for comparison)."
 )
 @click.option("--test", type=click.Path(), help="Labelled data to report on; it chooses nothing.")
+@click.option(
+    "--with",
+    "companion",
+    type=click.Path(),
+    help="Labelled data that only teaches; copies of your own items are left out of it.",
+)
+@click.option(
+    "--channels",
+    type=click.IntRange(1),
+    default=3,
+    show_default=True,
+    help="Of an image: 1 is grey, 3 RGB; of others every file must have so many, e.g. .npy (H, W, C).",
+)
 @click.option(
     "--group-by", help="A table's column, or a regex on the path: kept together in the split."
 )
@@ -58,6 +95,7 @@ def fit(source: str | None, resume: str | None, as_json: bool, **dials: Any) -> 
     \b
     tutelage fit photos/
     tutelage fit photos/ --freeze blocks.3 --time-limit 60s
+    tutelage fit photos/ --with public_set/
     tutelage fit table.csv --group-by patient
     """
     from tutelage import api

@@ -17,8 +17,13 @@ from tutelage.cli.shared import shared
 @click.argument("student", type=click.Path())
 @click.argument("inputs", nargs=-1, required=True)
 @click.option("--csv", "as_csv", is_flag=True, help="CSV on standard output.")
+@click.option(
+    "--code",
+    type=click.Path(),
+    help="The file that builds the student's network, if that is your own; it is run.",
+)
 @shared
-def predict(student: str, inputs: tuple[str, ...], as_csv: bool, as_json: bool, out: str, seed: int) -> int:  # fmt: skip
+def predict(student: str, inputs: tuple[str, ...], as_csv: bool, code: str | None, as_json: bool, out: str, seed: int) -> int:  # fmt: skip
     """What STUDENT (a run's folder) says of INPUTS: files, folders or patterns.
 
     Exits 1 if an input cannot be read; the others are still answered.
@@ -26,7 +31,7 @@ def predict(student: str, inputs: tuple[str, ...], as_csv: bool, as_json: bool, 
     from tutelage import api
     from tutelage.student.predict import predictions
 
-    found = predictions(api.load(student), list(inputs))
+    found = predictions(api.load(student, code=code), list(inputs))
     if as_json:
         return _each(found, lambda p: tell_json(p.as_json()))
     return _csv(found) if as_csv else _table(found)

@@ -96,6 +96,20 @@ def confusion(truth: Ints, guess: Ints, classes: int) -> Ints:
     return np.bincount(truth * classes + guess, minlength=classes**2).reshape(classes, classes)
 
 
+def condensed(metrics: dict[str, Any], own: int, other: str = "another class") -> dict[str, Any]:
+    """The tables of ``evaluate`` for the first ``own`` classes, the many others in one column.
+
+    The figures themselves stay those over all classes.
+    """
+    names = list(metrics["per_class"])[:own]
+    counts = np.array(metrics["confusion"])[:own]
+    narrow = np.column_stack([counts[:, :own], counts[:, own:].sum(1)])
+    square = np.vstack([narrow, np.zeros((1, own + 1), narrow.dtype)])
+    rows = {name: metrics["per_class"][name] for name in names}
+    lacking = {"precision": None, "recall": None, "f1": None, "n": 0}
+    return {**metrics, "per_class": {**rows, other: lacking}, "confusion": square.tolist()}
+
+
 def _of_class(counts: Ints, c: int) -> dict[str, float | int | None]:
     hit, told, real = int(counts[c, c]), int(counts[:, c].sum()), int(counts[c].sum())
     return {

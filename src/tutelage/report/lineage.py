@@ -29,7 +29,7 @@ def lineage(lesson: Lesson, trained: Trained, student: Student) -> dict[str, Any
         "student": student.digest,
         "parent": None,
         "teacher": {"name": card.name, "digest": card.digest, "source": card.source, "licence": card.licence, "trained_on": card.trained_on},
-        "data": {"digest": digest_json(labelled), "items": len(labelled), "classes": list(student.classes)},
+        "data": {"digest": digest_json(labelled), "items": len(labelled), "classes": list(student.facts.classes)},
         "split": {"digest": digest_json(sorted(rows))},
         "decision": {"mode": decision.mode, "cut": decision.cut_json(), "because": list(decision.because),
                      "evidence": [dict(row) for row in decision.evidence], "asked": decision.asked},

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tutelage.data import Finding
-from tutelage.evaluation.metrics import evaluate, wilson
+from tutelage.evaluation.metrics import condensed, evaluate, wilson
 from tutelage.features.activations import as_json
 from tutelage.files import write_csv, write_json, write_text
 from tutelage.report.lineage import lineage, model_card
@@ -45,6 +45,8 @@ def evaluate_test(lesson: Lesson, trained: Trained) -> dict[str, Any] | None:
             return None
         probabilities, scores = judge(student, features_at(student, lesson.activations, indices))
         metrics = evaluate(probabilities, lesson.truth(indices), student.classes)
+        if student.facts.kept:
+            metrics = condensed(metrics, len(student.facts.classes))
     return {**metrics, "rejected": float((scores > student.reject.threshold).mean())}
 
 
@@ -53,7 +55,7 @@ def ship(lesson: Lesson, trained: Trained, metrics: dict[str, Any] | None, optio
     findings = all_findings(lesson)
     with run.phase("save"):
         student = trained.student.save(run.folder / "student")
-        _write_tables(lesson, findings, run.folder)
+        _write_tables(lesson, findings, student.classes, run.folder)
     results = _results(lesson, trained, student, metrics, findings, options, run)
     results["comparison"] = compared(results, beside)
     told = lineage(lesson, trained, student)
@@ -114,11 +116,11 @@ def all_findings(lesson: Lesson) -> list[Finding]:
     return [*lesson.checked.findings, *lesson.parts.findings, *late]
 
 
-def _write_tables(lesson: Lesson, findings: Sequence[Finding], folder: Path) -> None:
+def _write_tables(lesson: Lesson, findings: Sequence[Finding], classes: Sequence[str], folder: Path) -> None:  # fmt: skip
     rows = lesson.parts.as_rows(lesson.checked)
     write_csv(folder / "split.csv", rows, ("name", "label", "part", "group", "digest"))
     write_csv(folder / "findings.csv", [_flat(f) for f in findings], ("kind", "severity", "where", "remedy"))  # fmt: skip
-    write_text(folder / "labels.txt", "".join(f"{name}\n" for name in lesson.classes))
+    write_text(folder / "labels.txt", "".join(f"{name}\n" for name in classes))
 
 
 def _flat(finding: Finding) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -30,8 +30,11 @@ from tutelage.heads.linear import LinearHead
 from tutelage.heads.reject import RejectRule
 from tutelage.modality import Modality
 from tutelage.modality.images import IMAGES
+from tutelage.modality.known import known_modality
 from tutelage.student.facts import FORMAT, StudentFacts
-from tutelage.teachers import Teacher, load_teacher
+from tutelage.student.joint import OldClasses
+from tutelage.teachers import Asked, Teacher, load_teacher
+from tutelage.teachers.local import code_builder
 from tutelage.teachers.zoo import blank_pixels, build, prepare_pixels
 
 if TYPE_CHECKING:
@@ -42,7 +45,6 @@ if TYPE_CHECKING:
 __all__ = ["FORMAT", "Student", "load"]
 
 Arrays = dict[str, npt.NDArray[Any]]
-MODALITIES: tuple[Modality, ...] = (IMAGES,)
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class Student:
         statistics: sufficient statistics of the head, for exact additions and deletions later.
         golden: 8 decoded inputs, their activations at the cut and their probabilities.
         folder: where it was saved or loaded from.
+        old: the teacher's own classifier, where the student still knows its classes.
     """
 
     facts: StudentFacts
@@ -66,11 +69,12 @@ class Student:
     statistics: Mapping[str, npt.NDArray[Any]]
     golden: Mapping[str, npt.NDArray[Any]]
     folder: Path | None = None
+    old: OldClasses | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Label names, in the order of the probabilities."""
-        return self.facts.classes
+        """Label names, in the order of the probabilities: its own, then the teacher's it still knows."""
+        return self.facts.classes + self.facts.kept
 
     @property
     def extractor(self) -> Extractor:
@@ -170,7 +174,7 @@ class Student:
         left_out = trunk if by_reference else set()
         kept = {n: a for n, a in tensors.items() if facts.card.owners.get(n) not in left_out}
         files = {
-            "student.safetensors": {**_prefixed("backbone/", kept), **_prefixed("head/", self.head.as_arrays())},
+            "student.safetensors": {**_prefixed("backbone/", kept), **_prefixed("head/", self.head.as_arrays()), **_prefixed("old/", self.old.as_arrays() if self.old else {})},
             "state.safetensors": {**_prefixed("reject/", self.reject.as_arrays()), **_prefixed("statistics/", self.statistics)},
             "golden.safetensors": dict(self.golden),
         }  # fmt: skip
@@ -189,15 +193,18 @@ def _part(arrays: Arrays, prefix: str) -> Arrays:
     return {n[len(prefix) :]: a for n, a in arrays.items() if n.startswith(prefix)}
 
 
-def load(path: str | Path, *, teacher: Teacher | None = None) -> Student:
+def load(path: str | Path, *, teacher: Teacher | None = None, code: str | Path | None = None) -> Student:  # fmt: skip
     """Load a student from its folder or from the folder of its run. No code in it is run.
 
     Args:
         path: ``runs/fit/NAME`` or ``runs/fit/NAME/student``.
         teacher: only for a student of the user's own network: gives the architecture and modality.
+        code: only for a student of a network that the user's own file builds: that file, which is
+            run if it is still the one that the student was made with.
 
     Raises:
-        ArtefactError: no student there, a damaged or truncated file, a newer format, a NaN.
+        ArtefactError: no student there, a damaged or truncated file, a newer format, a NaN, or
+            other code.
     """
     folder = _find(Path(path))
     facts = StudentFacts.from_json(read_json(folder / "student.json"))
@@ -209,12 +216,13 @@ def load(path: str | Path, *, teacher: Teacher | None = None) -> Student:
     _all_finite(folder, tensors)
     return Student(
         facts,
-        _as_teacher(facts, _part(tensors, "backbone/"), teacher),
+        _as_teacher(facts, _part(tensors, "backbone/"), teacher, code),
         LinearHead.from_arrays(_part(tensors, "head/")),
         RejectRule.from_arrays(_part(state, "reject/")),
         _part(state, "statistics/"),
         read_arrays(folder / "golden.safetensors"),
         folder,
+        OldClasses.from_arrays(_part(tensors, "old/")),
     )
 
 
@@ -242,10 +250,10 @@ def _all_finite(folder: Path, tensors: Arrays) -> None:
             raise damaged(folder / "student.safetensors", f"NaN or infinity in {name}")
 
 
-def _as_teacher(facts: StudentFacts, tensors: Arrays, given: Teacher | None) -> Teacher:
+def _as_teacher(facts: StudentFacts, tensors: Arrays, given: Teacher | None, code: str | Path | None) -> Teacher:  # fmt: skip
     """The student's network in the form of a teacher: same card, its own tensors."""
     if facts.by_reference:
-        origin = given or load_teacher(facts.card.name)
+        origin = given or load_teacher(Asked(facts.card.name, channels=facts.spec.channels))
         if origin.card.digest != facts.card.digest:
             raise ArtefactError(
                 "wrong-teacher", given=f"teacher {origin.card.name} with digest {origin.card.digest[:16]}",
@@ -254,12 +262,12 @@ def _as_teacher(facts: StudentFacts, tensors: Arrays, given: Teacher | None) -> 
         tensors = {**origin.tensors(), **tensors}
     if given is not None:
         return replace(given, card=facts.card, tensors=lambda: tensors)
-    builder: Callable[[], Network] = lambda: build(facts.card.architecture)  # noqa: E731
+    own = code_builder(Path(code), facts.card.architecture) if code is not None else None
     return Teacher(
         facts.card,
         modality_named(facts.modality),
         lambda: tensors,
-        builder,
+        lambda: build(facts.card, own),
         prepare_pixels,
         blank_pixels,
     )
@@ -271,10 +279,10 @@ def modality_named(name: str) -> Modality:
     Raises:
         ArtefactError: it is the user's own; then ``load`` needs ``teacher=``.
     """
-    known = {modality.name: modality for modality in MODALITIES}
-    if name not in known:
+    known = known_modality(name)
+    if known is None:
         raise ArtefactError(
-            "own-modality", given=f"a student that looks at {name}", expected=", ".join(known),
+            "own-modality", given=f"a student that looks at {name}", expected=IMAGES.name,
             next="Load it with: tutelage.load(path, teacher=your_teacher)",
         )  # fmt: skip
-    return known[name]
+    return known

@@ -34,6 +34,8 @@ class StudentFacts:
         spec: how inputs are made ready.
         engine: what ran the trunk, and runs it again.
         recipe: all training numbers.
+        kept: names of the teacher's own classes that the student still knows; their probabilities
+            follow those of ``classes``.
         by_reference: whether the frozen trunk is left out of the file.
         files: name -> sha256 of the tensors beside it.
     """
@@ -48,6 +50,7 @@ class StudentFacts:
     spec: InputSpec
     engine: EngineSpec
     recipe: Mapping[str, Any]
+    kept: tuple[str, ...] = ()
     by_reference: bool = False
     files: Mapping[str, str] = field(default_factory=dict)
 
@@ -75,6 +78,7 @@ class StudentFacts:
                 **{
                     **known,
                     "classes": tuple(known["classes"]),
+                    "kept": tuple(known.get("kept", ())),
                     "card": Card.from_json(known["card"]),
                     "spec": InputSpec.from_json(known["spec"]),
                     "engine": EngineSpec(**known["engine"]),

@@ -16,6 +16,7 @@ from tutelage.features.activations import Activations
 from tutelage.features.engine import Arrays, padded, run
 from tutelage.features.extract import Counters, Wanted, stream
 from tutelage.student.artefact import Student
+from tutelage.student.joint import joint
 
 BLOCK = 64
 """Rows that go through the head together; never changes an answer."""
@@ -32,7 +33,8 @@ class Prediction:
         label: the most probable class, or None if it could not be read.
         probabilities: class -> probability.
         score: how foreign it is; higher is more foreign.
-        rejected: whether the score is above the threshold: probably none of these classes.
+        rejected: whether the score is above the threshold: probably none of these classes. Never
+            where one of the teacher's own classes is told.
         error: why it could not be read, or None.
     """
 
@@ -93,8 +95,9 @@ def _batches(student: Student, examples: Sequence[Example], counters: Counters) 
 
 def _prediction(student: Student, example: Example, probabilities: Floats, score: float) -> Prediction:  # fmt: skip
     named = {c: float(p) for c, p in zip(student.classes, probabilities, strict=True)}
-    label = student.classes[int(probabilities.argmax())]
-    return Prediction(example.name, label, named, score, score > student.reject.threshold)
+    best = int(probabilities.argmax())
+    foreign = score > student.reject.threshold and best < len(student.facts.classes)
+    return Prediction(example.name, student.classes[best], named, score, foreign)
 
 
 def judge(student: Student, features: npt.NDArray[np.float32]) -> tuple[Floats, Floats]:
@@ -110,7 +113,11 @@ def _judge_block(student: Student, rows: npt.NDArray[np.float32]) -> tuple[Float
     block = padded({"x": rows}, BLOCK)["x"]
     logits = student.head.logits(block)
     scores = student.reject.score(block, logits)
-    return student.head.probabilities(block)[: len(rows)], scores[: len(rows)]
+    probabilities = student.head.probabilities(block)
+    if student.old is not None:
+        old = student.old.probabilities(block)
+        probabilities = joint(probabilities, old, scores, student.reject.threshold)
+    return probabilities[: len(rows)], scores[: len(rows)]
 
 
 def probabilities_of(student: Student, inputs: Any) -> Floats:

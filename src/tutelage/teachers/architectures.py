@@ -1,50 +1,150 @@
-"""Who builds the network: ``SOURCE:NAME`` -> an untrained ``Network`` with its stages.
+"""Who builds the network: a blueprint -> an untrained ``Network`` with its stages.
 
-A family is an adapter of a few lines from the library's module to ordered stages.
+A family that somebody described gives its stages in an adapter of a few lines; the others get
+theirs from their graph (``network.pieces``); a graph that cannot be cut makes a teacher of one
+stage, which serves as frozen features or is tuned as a whole.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from tutelage.errors import TeacherError
+from tutelage.modality import InputSpec
+from tutelage.network.graph import Opaque
+from tutelage.network.pieces import network_of
 from tutelage.network.stages import Network
-from tutelage.teachers import efficientnet
+from tutelage.network.whole import whole
+from tutelage.teachers import adapt, efficientnet
+from tutelage.teachers.blueprint import Blueprint, read_blueprint
+from tutelage.teachers.origin import Origin
 
 Adapter = Callable[[nn.Module], Network]
 
-FAMILIES: tuple[tuple[str, Adapter], ...] = ((r"timm:(tf_)?efficientnet_.*", efficientnet.stages),)
-"""Pattern of the architecture's name -> its family's adapter; the first match wins."""
+FAMILIES: tuple[tuple[str, Adapter], ...] = (
+    (r"timm:(tf_)?efficientnet_[^?]*", efficientnet.stages),
+)
+"""Pattern of the architecture -> its family's adapter; the first match wins."""
+
+TORCHVISION: dict[str, dict[str, Any]] = {
+    "inception_v3": {"transform_input": True, "aux_logits": True, "init_weights": False},
+    "googlenet": {"transform_input": True, "aux_logits": False, "init_weights": False},
+}
+"""How the published weights want these two: both undo the ImageNet normalisation inside, because
+they were trained on -1..1; Inception's auxiliary head has weights in the file, GoogLeNet's are
+dropped by the library itself. It serves training from scratch only, and goes to ``dropped``."""
 
 
-def build(architecture: str) -> Network:
+def build(architecture: str, spec: InputSpec, own: Callable[[], Any] | None = None) -> Network:
     """The network with the weights that its library initialises it with, in eval mode.
 
+    Args:
+        architecture: see ``blueprint``.
+        spec: of the input that its graph is looked at with.
+        own: makes the network, where no library does.
+
     Raises:
-        TeacherError: no such source or family.
+        TeacherError: no such architecture, or its code must be given.
     """
+    blueprint = read_blueprint(architecture)
+    made = _made(blueprint, own)
+    _adapted(made if isinstance(made, nn.Module) else made.model, blueprint)
+    return _staged(made, blueprint, spec)
+
+
+@torch.no_grad()
+def loaded(origin: Origin, spec: InputSpec, pixels: Tensor, architecture: str) -> tuple[Network, Tensor]:  # fmt: skip
+    """The network with an origin's weights, and the logits that its module gives as its library runs it.
+
+    Args:
+        pixels: probes ``(N, C, H, W)``.
+    """
+    blueprint = read_blueprint(architecture)
+    made = _made(blueprint, origin.own)
+    model = (made if isinstance(made, nn.Module) else made.model).eval()
+    model.load_state_dict(origin.read(model), strict=True)
+    _adapted(model, blueprint)
+    answer = model(pixels.clone())
+    return _staged(made, blueprint, spec), answer
+
+
+def _made(blueprint: Blueprint, own: Callable[[], Any] | None) -> nn.Module | Network:
+    made: nn.Module | Network = own() if own is not None else _module(blueprint)
+    return made
+
+
+def _adapted(model: nn.Module, blueprint: Blueprint) -> None:
+    if blueprint.padding == "same":
+        adapt.pad_as_tensorflow(model)
+    if blueprint.channels != 3 and blueprint.source in ("timm", "torchvision"):
+        adapt.widen(model, blueprint.channels)
+
+
+def _staged(made: nn.Module | Network, blueprint: Blueprint, spec: InputSpec) -> Network:
+    """A module as stages, quiet and in eval mode."""
+    if isinstance(made, Network):
+        adapt.quiet(made.model.eval())
+        return made
+    adapt.quiet(made.eval())
     for pattern, adapter in FAMILIES:
-        if re.fullmatch(pattern, architecture):
-            network = adapter(_module(architecture))
-            network.model.eval()
-            return network
-    raise TeacherError(
-        "unknown-architecture", given=architecture, expected="a family with an adapter",
-        next="See what there is: tutelage doctor",
-    )  # fmt: skip
+        if re.fullmatch(pattern, str(blueprint)):
+            return adapter(made)
+    pixels = torch.zeros(1, spec.channels, spec.size, spec.size)
+    if blueprint.cuts == "none":
+        return whole(made, pixels)
+    return network_of(made, pixels, _opaque(), labelled=_labelled(made))
 
 
-def _module(architecture: str) -> nn.Module:
-    source, name = architecture.split(":", 1)
+def _labelled(model: nn.Module) -> bool:
+    """Has it a classifier? timm's headless networks say that they have 0 classes."""
+    return getattr(model, "num_classes", None) != 0
+
+
+def _opaque() -> Opaque:
+    from timm.layers import get_notrace_functions, get_notrace_modules
+
+    return Opaque(tuple(get_notrace_modules()), tuple(get_notrace_functions()))
+
+
+def _module(blueprint: Blueprint) -> nn.Module:
+    made = {"timm": _timm, "torchvision": _torchvision}.get(blueprint.source)
+    if made is None:
+        own = blueprint.source == "code"
+        raise TeacherError(
+            "own-code", given=f"a network of the user's own, {blueprint.name}",
+            expected="the file that builds it" if own else "the teacher object that it was made with",
+            next="Give it with --code FILE.py (Python: code=...)" if own else "Load it with: tutelage.load(path, teacher=your_teacher)",
+        )  # fmt: skip
+    return made(blueprint)
+
+
+def _timm(blueprint: Blueprint) -> nn.Module:
     import timm
 
-    if source != "timm" or not timm.is_model(name):
-        raise TeacherError(
-            "unknown-architecture", given=architecture, expected="a model that timm has",
-            next="pip install --upgrade timm",
-        )  # fmt: skip
-    module: nn.Module = timm.create_model(name, pretrained=False)
+    if not timm.is_model(blueprint.name.partition(".")[0]):
+        raise unknown(blueprint)
+    module: nn.Module = timm.create_model(blueprint.name, pretrained=False, **blueprint.args)
     return module
+
+
+def _torchvision(blueprint: Blueprint) -> nn.Module:
+    from torchvision.models import get_model, list_models
+
+    if blueprint.name not in list_models():
+        raise unknown(blueprint)
+    given = {**TORCHVISION.get(blueprint.name, {}), **blueprint.args}
+    module: nn.Module = get_model(blueprint.name, weights=None, **given)
+    return module
+
+
+def unknown(blueprint: Blueprint) -> TeacherError:
+    """The one error for an architecture that the installed library does not have."""
+    return TeacherError(
+        "unknown-architecture", given=str(blueprint), expected=f"a model that {blueprint.source} has",
+        next=f"See what there is: tutelage teachers; or: pip install --upgrade {blueprint.source}",
+    )  # fmt: skip

@@ -33,6 +33,8 @@ class Card:
         licence: SPDX name, or what the publisher says.
         architecture: who builds the network, e.g. ``timm:tf_efficientnet_lite0``.
         trained_on: the data it learned from.
+        revision: the commit of the repository that the file came from, if it has one.
+        notes: what was found out when it was kept, e.g. why it cannot be cut.
         top1, top1_source: published accuracy in percent on that data's validation set, and who says so.
         spec: its own preprocessing.
         labels: number of classes of its old classifier.
@@ -54,6 +56,8 @@ class Card:
     weights_digest: str
     top1: float | None = None
     top1_source: str = ""
+    revision: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def width(self) -> int:
@@ -94,7 +98,8 @@ class Card:
     def from_json(value: Mapping[str, Any]) -> Card:
         """The inverse of ``as_json``."""
         stages = tuple(StageFacts(**{**s, "shape": tuple(s["shape"])}) for s in value["stages"])
-        return Card(**{**value, "spec": InputSpec.from_json(value["spec"]), "stages": stages})
+        spec, notes = InputSpec.from_json(value["spec"]), tuple(value.get("notes", ()))
+        return Card(**{**value, "spec": spec, "stages": stages, "notes": notes})
 
 
 def builder_version(architecture: str) -> str:

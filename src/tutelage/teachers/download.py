@@ -18,7 +18,7 @@ from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 
 from tutelage.errors import ArtefactError, TeacherError
-from tutelage.files import _unwritable, read_json, write_json
+from tutelage.files import unwritable, read_json, write_json
 from tutelage.teachers import connection
 from tutelage.teachers.connection import Again, open_url, shown
 
@@ -232,7 +232,7 @@ def writable(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error) from error
 
 
 def silent(sentence: str) -> None:

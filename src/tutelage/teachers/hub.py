@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from tutelage.errors import TeacherError, TutelageError
-from tutelage.files import _unwritable, digest_file
+from tutelage.files import unwritable, digest_file
 from tutelage.teachers import connection, download
 from tutelage.teachers.connection import shown
 from tutelage.teachers.download import Progress, Tell, human, silent
@@ -230,7 +230,7 @@ def _ours(wanted: Wanted, error: Exception) -> TutelageError:
             expected="the file", next="Check your access, and log in with: hf auth login",
         )  # fmt: skip
     if isinstance(error, OSError) and error.errno in UNWRITABLE:
-        return _unwritable(Path(error.filename or "the hub's cache"), error)
+        return unwritable(Path(error.filename or "the hub's cache"), error)
     if isinstance(error, ValueError) and not isinstance(error, OSError):
         return TeacherError(
             "unknown-source", given=what, expected="OWNER/NAME and a path in the repository",

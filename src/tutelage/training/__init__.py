@@ -1,7 +1,16 @@
 """Head first, then tail: recipe (numbers by rule), loop (yields records), train (the student)."""
 
-from tutelage.training.lesson import Lesson, open_facts, open_lesson
+from tutelage.training.lesson import Lesson, fetching, open_facts, open_lesson
 from tutelage.training.options import FitOptions, require
 from tutelage.training.train import Trained, train
 
-__all__ = ["FitOptions", "Lesson", "Trained", "open_facts", "open_lesson", "require", "train"]
+__all__ = [
+    "FitOptions",
+    "Lesson",
+    "Trained",
+    "fetching",
+    "open_facts",
+    "open_lesson",
+    "require",
+    "train",
+]

@@ -19,7 +19,7 @@ from tutelage.heads.choose import HeadChoice, class_weights
 from tutelage.heads.rows import TrainingRows
 from tutelage.modality import InputSpec
 from tutelage.run import Run
-from tutelage.teachers import Teacher
+from tutelage.teachers import Line, Teacher
 from tutelage.training.options import FitOptions
 from tutelage.training.recipe import views_for
 
@@ -128,13 +128,20 @@ def open_lesson(checked: Checked, parts: Parts, teacher: Teacher, options: FitOp
 
 
 def input_spec(teacher: Teacher, checked: Checked, indices: Sequence[int]) -> InputSpec:
-    """The card's InputSpec, or the smaller one that the modality derives for tiny sources."""
+    """The card's InputSpec, or the smaller one that the modality derives where the user's own items are tiny."""
     rule = teacher.modality.spec
     if rule is None:
         return teacher.card.spec
-    return rule(teacher.card.spec, [checked.facts[i].scale for i in indices])
+    examples = checked.dataset.examples
+    own = [i for i in indices if not examples[i].companion] or indices
+    return rule(teacher.card.spec, [checked.facts[i].scale for i in own])
 
 
 def open_facts(source: object) -> FactsStore:
     """What earlier looks at the same source found, shared by all runs."""
     return FactsStore(cache_root() / "facts", scope=source if isinstance(source, str) else "")
+
+
+def fetching(run: Run) -> Line:
+    """How a teacher's download is told: sentences into the log, bytes as progress."""
+    return Line(lambda sentence: run.log({"fetch": sentence}), run.told("fetch"))

@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tutelage.data import Checked, Parts
-from tutelage.errors import DataError
+from tutelage.errors import DataError, UsageError
 from tutelage.run import Run
+from tutelage.teachers import Asked
 
 
 @dataclass(frozen=True)
@@ -16,17 +17,21 @@ class FitOptions:
     """The dials of ``fit``.
 
     Attributes:
-        teacher: name; ``auto`` is the embedded teacher.
+        teacher: name; ``auto`` is the embedded teacher. It, ``weights``, ``arch``, ``card``,
+            ``allow_licence`` and ``channels`` are what ``teachers.Asked`` says.
         freeze: ``auto``, ``all``, ``none``, a number of stages, or a stage's name.
         mode: deep, mid, full, scratch, or None.
         seed: of training only.
         split_seed: of the split only.
         test: another source whose items are the test part.
+        companion: another source whose items only teach (``--with``); copies of the test stay out.
+        channels: of an image, 3 for RGB pictures.
         group_by: a table's column, or a regex whose first group names the group of a path.
         test_share: share of the groups that test, where the source has no parts of its own.
         per_class_train: take this many items a class to train on, the rest to test on.
         time_limit: seconds for the whole fit, or None.
         device: ``auto``, ``cpu``, ``cuda``, ...
+        keep_classes: the student still knows its teacher's classes; its layers then stay frozen.
         strict: stop at a leak between the parts instead of leaving its items out.
     """
 
@@ -42,6 +47,27 @@ class FitOptions:
     time_limit: float | None = None
     device: str = "auto"
     strict: bool = False
+    companion: str | None = None
+    channels: int = 3
+    weights: str | None = None
+    arch: str | None = None
+    card: str | None = None
+    allow_licence: bool = False
+    keep_classes: bool = False
+
+    @property
+    def asked(self) -> Asked:
+        """What is fixed about the teacher."""
+        return Asked(self.teacher, self.weights, self.arch, self.card, self.allow_licence, self.channels)  # fmt: skip
+
+    def __post_init__(self) -> None:
+        """Refuse what contradicts itself."""
+        tunes = self.mode not in (None, "deep") or self.freeze not in ("auto", "all")
+        if self.keep_classes and tunes:
+            raise UsageError(
+                "contradiction", given=f"--keep-classes with --mode {self.mode or self.freeze}: tuned layers forget the teacher's classes",
+                expected="frozen layers", next="Leave out --mode and --freeze (deep is then taken), or leave out --keep-classes.",
+            )  # fmt: skip
 
     def as_json(self) -> dict[str, Any]:
         """A plain dictionary; ``FitOptions(**value)`` is its inverse."""

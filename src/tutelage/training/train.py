@@ -18,6 +18,7 @@ from tutelage.heads.rows import ArrayRows, TrainingRows
 from tutelage.network.decision import FreezeDecision
 from tutelage.runtime import Runtime
 from tutelage.student import Student, StudentFacts
+from tutelage.student.joint import old_classes, old_labels
 from tutelage.student.predict import features_at, judge
 from tutelage.teachers import Card, Teacher
 from tutelage.teachers.card import builder_version
@@ -52,15 +53,19 @@ class Trained:
     head: HeadChoice | None = None
 
 
-def train(lesson: Lesson, decision: FreezeDecision, runtime: Runtime, deadline: float = math.inf) -> Trained:  # fmt: skip
+def train(lesson: Lesson, decision: FreezeDecision, runtime: Runtime, deadline: float = math.inf, *, keep_classes: bool = False) -> Trained:  # fmt: skip
     """Train the student that the decision asks for.
 
     The student is never worse than its own frozen head: if no epoch beats it on the validation
     part, the frozen head is fitted on all training items and shipped instead, and that is said.
+
+    Args:
+        keep_classes: the student still knows its teacher's classes; only with a frozen network.
     """
     recipe = recipe_for(decision.mode, len(lesson.parts.train), len(lesson.classes))
     if decision.mode == "deep":
-        return _head_only(lesson, decision, recipe)
+        trained = _head_only(lesson, decision, recipe)
+        return _still_knowing(trained, lesson) if keep_classes else trained
     from tutelage.training.tail import (
         tune_tail,  # PyTorch is imported only where something is tuned
     )
@@ -91,6 +96,14 @@ def _head_only(lesson: Lesson, decision: FreezeDecision, recipe: Recipe) -> Trai
     )
     size = choice.head.weight.size + choice.head.bias.size
     return Trained(student, decision, size, lesson.teacher.card.parameters + size, head=choice)
+
+
+def _still_knowing(trained: Trained, lesson: Lesson) -> Trained:
+    """The student with its teacher's classes beside its own."""
+    student = trained.student
+    facts = replace(student.facts, kept=old_labels(lesson.teacher, lesson.classes))
+    joint = replace(student, facts=facts, old=old_classes(lesson.teacher))
+    return replace(trained, student=replace(joint, golden=_with_probabilities(joint, joint.golden)))
 
 
 def _tuned(lesson: Lesson, decision: FreezeDecision, recipe: Recipe, tuned: Tuned) -> Trained:

@@ -1,0 +1,91 @@
+"""What teachers there are and what is known of each: for ``tutelage teachers``, without PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from tutelage.teachers.card import Card
+from tutelage.teachers.catalogue import Entry, search
+from tutelage.teachers.embedded import EMBEDDED
+from tutelage.teachers.kept import kept_cards
+
+
+@dataclass(frozen=True)
+class Row:
+    """One teacher, as a table shows it.
+
+    Attributes:
+        name: what ``--teacher`` takes.
+        parameters: scalars, the old classifier among them.
+        gmacs: thousand million multiply-accumulates an image, at ``size`` pixels; None if unknown.
+        top1: published accuracy on ImageNet-1k in percent, and ``top1_source`` who says so.
+        cached: whether it is on this machine, ready to be used offline.
+    """
+
+    name: str
+    source: str
+    licence: str
+    parameters: int
+    gmacs: float | None
+    size: int
+    top1: float | None
+    top1_source: str
+    cached: bool
+
+    def as_json(self) -> dict[str, Any]:
+        """The contract of DESIGN section 8."""
+        plain = {k: v for k, v in vars(self).items() if k != "size"}
+        return {**plain, "input": self.size}
+
+
+def shelf(*, max_gmacs: float | None = None, licence: str | None = None, text: str | None = None, cached: bool = False) -> list[Row]:  # fmt: skip
+    """Teachers that fit some wishes: embedded ones, the catalogue, and what else is kept here.
+
+    Args:
+        max_gmacs: at most so much work an image.
+        licence: only of this one, e.g. ``apache-2.0``.
+        text: a part of the name.
+        cached: only those on this machine.
+    """
+    here = {card.name: card for card in kept_cards()}
+    rows = list(_embedded(here))
+    known = {row.name for row in rows}
+    rows += [_of_entry(entry, entry.name in here) for entry in search() if entry.name not in known]
+    known |= {row.name for row in rows}
+    rows += [_of_card(card, True) for name, card in here.items() if name not in known]
+    return [row for row in rows if _fits(row, max_gmacs, licence, text, cached)]
+
+
+def _embedded(here: dict[str, Card]) -> Iterator[Row]:
+    for name, origin in EMBEDDED.items():
+        facts = origin().facts
+        twin = next((e for e in search(text="tf_efficientnet_lite0")), None)
+        row = _of_card(here.get(name, facts), True)
+        work = twin or row
+        yield Row(row.name, row.source, row.licence, work.parameters, work.gmacs, row.size, row.top1, row.top1_source, True)  # fmt: skip
+
+
+def _of_card(card: Card, cached: bool) -> Row:
+    gmacs = card.macs / 1e9 if card.stages else None
+    return Row(
+        card.name, card.source, card.licence, card.parameters, gmacs, card.spec.size,
+        card.top1, card.top1_source, cached,
+    )  # fmt: skip
+
+
+def _of_entry(entry: Entry, cached: bool) -> Row:
+    return Row(
+        entry.name, entry.source, entry.licence or "not stated", entry.parameters, entry.gmacs,
+        entry.spec.size, entry.top1, entry.top1_source, cached,
+    )  # fmt: skip
+
+
+def _fits(row: Row, max_gmacs: float | None, licence: str | None, text: str | None, cached: bool) -> bool:  # fmt: skip
+    return (
+        (max_gmacs is None or (row.gmacs is not None and row.gmacs <= max_gmacs))
+        and (licence is None or row.licence.lower() == licence.lower())
+        and (text is None or text.lower() in row.name.lower())
+        and (row.cached or not cached)
+    )
