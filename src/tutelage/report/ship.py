@@ -163,7 +163,7 @@ def _total(run: Run) -> float:
 
 
 def _warnings(lesson: Lesson, trained: Trained, metrics: Any, findings: Sequence[Finding]) -> list[str]:  # fmt: skip
-    told = list(trained.warnings)
+    told = [*lesson.teacher.card.notes, *trained.warnings]
     if metrics is None:
         told.append("there is no test part: nothing tells how good the student is on new data")
     serious = [f for f in findings if f.severity != "info"]

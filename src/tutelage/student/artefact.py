@@ -262,7 +262,7 @@ def _as_teacher(facts: StudentFacts, tensors: Arrays, given: Teacher | None, cod
         tensors = {**origin.tensors(), **tensors}
     if given is not None:
         return replace(given, card=facts.card, tensors=lambda: tensors)
-    own = code_builder(Path(code), facts.card.architecture) if code is not None else None
+    own = code_builder(code, facts.card.architecture)
     return Teacher(
         facts.card,
         modality_named(facts.modality),

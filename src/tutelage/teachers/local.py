@@ -240,14 +240,28 @@ def built(path: Path, function: str) -> Any:
     return made
 
 
-def code_builder(path: Path, architecture: str) -> Callable[[], Any]:
-    """What makes the network of a ``code:`` architecture, if the file is the one that it names.
+def code_builder(code: str | Path | None, architecture: str) -> Callable[[], Any] | None:
+    """What makes the network of an architecture that is the user's own; None for a library's.
+
+    Args:
+        code: the file, which must be the one that a ``code:`` architecture names.
 
     Raises:
-        ArtefactError: it is another.
+        ArtefactError: no file is given though the network needs one, or it is another.
     """
+    blueprint = read_blueprint(architecture)
+    if blueprint.source not in ("code", "module") and code is None:
+        return None
+    function, _, wanted = blueprint.name.partition("@")
+    if code is None or blueprint.source == "module":
+        python = blueprint.source == "module"
+        raise ArtefactError(
+            "own-code", given=f"a student whose network is the user's own, {function}",
+            expected="the teacher object that it was made with" if python else "the file that builds it",
+            next="Load it with: tutelage.load(path, teacher=your_teacher)" if python else "Give it with --code FILE.py (Python: code=...)",
+        )  # fmt: skip
+    path = Path(code)
     require(path, "code")
-    function, _, wanted = read_blueprint(architecture).name.partition("@")
     found = digest_file(path)
     if found != wanted:
         raise ArtefactError(
