@@ -242,6 +242,45 @@ def _foreign(name: str) -> list:
     return sorted((SHARED / "data" / name).rglob("*.jpg"))[::2][:350]
 
 
+def teachers(what: str) -> list[tuple[str, float]]:
+    """What `benchmarks/teachers.py` measured."""
+    done = subprocess.run(
+        [sys.executable, ROOT / "benchmarks" / "teachers.py", what],
+        capture_output=True, text=True, env=CACHE,
+    )  # fmt: skip
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def floors(bar: str, what: str, wanted: dict[str, float]) -> list[Row]:
+    """Measured accuracies against their floors."""
+    return [
+        Row(bar, f"{what}: {name}", f"{value:.3f}", f">= {wanted[name]}", value >= wanted[name])
+        for name, value in teachers(what)
+        if name in wanted
+    ]
+
+
+def kept_classes() -> list[Row]:
+    """Bar 3.6: what old and new classes lose in the joint label space."""
+    found = dict(teachers("keep"))
+    rows = []
+    for name in ("busi", "weather4"):
+        for kind in ("old", "new"):
+            before, after = found[f"{name}, {kind} before"], found[f"{name}, {kind} after"]
+            rows.append(Row("3.6", f"--keep-classes, imagenet_sample500 with {name}: {kind} classes", f"{before:.3f} -> {after:.3f}", "loses <= 0.05", before - after <= 0.05))  # fmt: skip
+    return rows
+
+
+def listed() -> list[Row]:
+    """Bar 3.7: the whole command in a new process."""
+    found = dict(teachers("list"))
+    return [
+        Row("3.7", "tutelage teachers", f"{found['teachers']} in {found['seconds']:.2f} s, start-up included", "> 500 in < 2 s", found["teachers"] > 500 and found["seconds"] < 2)
+    ]  # fmt: skip
+
+
 BARS: dict[str, Callable[[], list[Row]]] = {
     "2.2": deep,
     "2.3-busi": busi,
@@ -255,6 +294,14 @@ BARS: dict[str, Callable[[], list[Row]]] = {
     "2.9": lambda: tests("2.9", "planted copies and faults", "tests/unit/test_images_near.py", "tests/unit/test_data_checks.py", "tests/stories/test_bad_input.py::test_every_fault_at_once_and_the_fit_goes_on"),
     "2.10": reject,
     "2.11": lambda: tests("2.11", "a third modality", "tests/stories/test_third_modality.py"),
+    "3.1": lambda: tests("3.1", "the law of the cut, 62 architectures and the four real files", "tests/laws/test_every_cut.py", "tests/laws/test_real_weights.py", "tests/laws/test_cut.py"),
+    "3.2": lambda: floors("3.2", "top1", {"efficientnet_lite0": 0.86, "squeezenet1_0": 0.58, "squeezenet1_1": 0.58, "mobilenet_v2": 0.78, "mobilenet_v2, TF padding": 0.86}),
+    "3.3": lambda: tests("3.3", "AlexNet, Inception-v3, ResNet-50 from loopback, three modes; faults", "tests/stories/test_published.py", "tests/unit/test_fetch.py", "tests/unit/test_fetch_hub.py"),
+    "3.4": lambda: floors("3.4", "transfer", {"mobilenet_v2": 0.92, "squeezenet1_0": 0.915, "squeezenet1_1": 0.87}),
+    "3.5": lambda: floors("3.5", "own", {"deep": 0.0, "mid": 0.0, "full": 0.0}),
+    "3.6": kept_classes,
+    "3.6-safe": lambda: tests("3.6", "offline, malicious pickles, --with", "tests/stories/test_own_teachers.py", "tests/stories/test_with.py", "tests/unit/test_data_with.py", "tests/unit/test_teachers_reading.py"),
+    "3.7": listed,
 }  # fmt: skip
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from shared import SHARED, needs_shared
 
+from shared import SHARED, needs_shared
 from tutelage.network.proof import faults
 from tutelage.teachers import Asked, load_teacher
 
@@ -21,7 +21,9 @@ def direct(name: str):
 
     model = get_model(name, weights=None).eval()
     tensors = torch.load(SHARED / "weights" / f"{name}.fp16.pth", weights_only=True)
-    model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
+    model.load_state_dict(
+        {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
+    )
     return model
 
 
@@ -54,7 +56,11 @@ def test_tensorflow_padding_is_timms(pixels, tmp_path):
 
     card = tmp_path / "tf.json"
     card.write_text('{"spec": {"padding": "same"}}')
-    teacher = load_teacher(Asked(str(SHARED / "weights" / "mobilenet_v2.fp16.pth"), arch="mobilenet_v2", card=str(card)))
+    teacher = load_teacher(
+        Asked(
+            str(SHARED / "weights" / "mobilenet_v2.fp16.pth"), arch="mobilenet_v2", card=str(card)
+        )
+    )
     reference = timm.create_model("mobilenetv2_100", pretrained=False, pad_type="same").eval()
     with torch.no_grad():
         ours = list(teacher.network.model.state_dict().values())
@@ -63,7 +69,9 @@ def test_tensorflow_padding_is_timms(pixels, tmp_path):
         reference.load_state_dict(dict(zip(names, ours, strict=True)))
         expected = reference(pixels)
         assert torch.allclose(teacher.network.logits({"x": pixels}), expected, atol=1e-4)
-        plain = load_teacher(Asked(str(SHARED / "weights" / "mobilenet_v2.fp16.pth"), arch="mobilenet_v2"))
+        plain = load_teacher(
+            Asked(str(SHARED / "weights" / "mobilenet_v2.fp16.pth"), arch="mobilenet_v2")
+        )
         assert not torch.allclose(plain.network.logits({"x": pixels}), expected, atol=0.5)
 
 
@@ -82,6 +90,8 @@ def test_the_users_own_resnet20(monkeypatch):
         assert torch.equal(teacher.network.logits({"x": pixels}), model(pixels))
         whole = teacher.network.tail(0)({"x": pixels})["x"]
         for cut in range(len(teacher.network.stages) + 1):
-            assert torch.equal(teacher.network.tail(cut)(teacher.network.trunk(cut)({"x": pixels}))["x"], whole)
+            assert torch.equal(
+                teacher.network.tail(cut)(teacher.network.trunk(cut)({"x": pixels}))["x"], whole
+            )
     assert teacher.card.names == ("conv1", "layer1", "layer2", "layer3", "pool")
     assert teacher.card.digest == "12fca82f0bebc4135bf1f32f6e3710e61d5108578464b84fd6d7f5c1b04036c8"

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hostile import plant
 from kit import digits, run, told
 from safetensors.torch import save_file
 from sklearn.datasets import load_sample_image
 from torchvision.models import squeezenet1_1
 
 import tutelage as tl
+from hostile import plant
 from tutelage.errors import ArtefactError, UsageError
 from tutelage.modality import InputSpec
 from tutelage.teachers import Asked, load_teacher

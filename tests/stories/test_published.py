@@ -12,8 +12,8 @@ import json
 import pytest
 import torch
 from kit import TUTELAGE, digits, run, told
-from server_kit import running
 
+from server_kit import running
 from tutelage.errors import TeacherError
 from tutelage.teachers import Asked, Line, load_teacher
 from tutelage.teachers.catalogue import COLUMNS, find

@@ -5,10 +5,10 @@ import struct
 
 import pytest
 import torch
-from hostile import plant
 from safetensors.torch import save_file
 from torchvision.models import densenet121, resnet18, resnet34
 
+from hostile import plant
 from tutelage.errors import TeacherError
 from tutelage.teachers.reading import fitted, looks_like, read_weights
 

@@ -18,7 +18,7 @@ from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 
 from tutelage.errors import ArtefactError, TeacherError
-from tutelage.files import unwritable, read_json, write_json
+from tutelage.files import read_json, unwritable, write_json
 from tutelage.teachers import connection
 from tutelage.teachers.connection import Again, open_url, shown
 

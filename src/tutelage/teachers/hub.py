@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from tutelage.errors import TeacherError, TutelageError
-from tutelage.files import unwritable, digest_file
+from tutelage.files import digest_file, unwritable
 from tutelage.teachers import connection, download
 from tutelage.teachers.connection import shown
 from tutelage.teachers.download import Progress, Tell, human, silent
