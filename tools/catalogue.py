@@ -37,7 +37,7 @@ from tutelage.files import read_json, write_json, write_text
 from tutelage.modality import InputSpec
 from tutelage.teachers.architectures import TORCHVISION
 from tutelage.teachers.blueprint import Blueprint
-from tutelage.teachers.catalogue import COLUMNS
+from tutelage.teachers.catalogue_own import COLUMNS
 
 OUT = Path(__file__).resolve().parents[1] / "src/tutelage/teachers/catalogue.csv"
 LARGEST = 60_000_000

@@ -91,6 +91,7 @@ def atomic(path: Path) -> Iterator[IO[bytes]]:
 
 
 def unwritable(path: Path, error: OSError) -> TrainingError:
+    """The one error for a disk that is full or a folder that cannot be written."""
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     return TrainingError(
         "disk-full" if full else "not-writable",

@@ -9,14 +9,17 @@ import hashlib
 import io
 import json
 
+import numpy as np
 import pytest
 import torch
-from kit import TUTELAGE, digits, run, told
+from kit import digits, run, told
 
 from server_kit import running
+from tutelage.api import fit_run, load
 from tutelage.errors import TeacherError
 from tutelage.teachers import Asked, Line, load_teacher
-from tutelage.teachers.catalogue import COLUMNS, find
+from tutelage.teachers.catalogue import find
+from tutelage.teachers.catalogue_own import COLUMNS
 from tutelage.teachers.kept import kept_cards
 from tutelage.teachers.lockfile import locked
 from tutelage.teachers.reading import read_weights
@@ -105,23 +108,19 @@ CASES = [
 
 @pytest.mark.parametrize(("name", "mode"), CASES)
 def test_it_teaches_in_every_mode(world, photos, tmp_path, name, mode):
-    load_teacher(name)
-    result = told(
-        "fit", photos, "--teacher", name, "--mode", mode, "--out", tmp_path, "--time-limit", "40s"
-    )
+    fitted = fit_run(photos, teacher=name, mode=mode, out=tmp_path, time_limit=40)
+    result = fitted.results
     assert result["teacher"].startswith(f"torchvision:{name}")
-    log = [
-        json.loads(line)
-        for line in (tmp_path / "fit" / "digits" / "log.jsonl").read_text().splitlines()
-    ]
+    log = [json.loads(line) for line in (fitted.run / "log.jsonl").read_text().splitlines()]
     epochs = [r["epoch"] for r in log if r.get("loss") is not None]
     assert bool(epochs) == (mode != "deep"), "its layers were trained"
     if result["mode"] != mode:  # random features: the frozen head may well be the better one
         assert any("frozen head" in w for w in result["warnings"])
-    told_again = told("evaluate", result["run"], photos)
-    assert told_again["n"] == 24
-    facts = json.loads((tmp_path / "fit" / "digits" / "student" / "student.json").read_text())
-    assert facts["card"]["licence"] == "bsd-3-clause"
+    again = load(fitted.run)
+    assert again.facts.card.licence == "bsd-3-clause"
+    assert np.array_equal(
+        again.predict_proba(photos / "0"), fitted.student.predict_proba(photos / "0")
+    )
 
 
 def test_a_flipped_byte_is_refused(world, tmp_path, monkeypatch):
@@ -237,4 +236,3 @@ def test_what_a_published_file_holds_is_what_was_saved(world):
     prefix = path.rpartition("-")[2].removesuffix(".pth")
     assert len(read_weights(fetch(server.url(path), prefix=prefix))) > 10
     assert run("teachers", "--cached", "--name", "alexnet").stdout.count("torchvision:alexnet") == 1
-    assert TUTELAGE.exists()

@@ -17,7 +17,8 @@ from tutelage.errors import TeacherError, TutelageError, UsageError
 from tutelage.modality import InputSpec
 from tutelage.teachers import catalogue
 from tutelage.teachers.blueprint import read_blueprint
-from tutelage.teachers.catalogue import COLUMNS, OWN, Entry, entries, find, search
+from tutelage.teachers.catalogue import Entry, entries, find, search
+from tutelage.teachers.catalogue_own import COLUMNS, OWN
 
 SPEC = json.dumps({"size": 64, "resize": 72, "interpolation": "bilinear", "mean": [0.5] * 3, "std": [0.5] * 3})  # fmt: skip
 

@@ -46,9 +46,10 @@ def percent(value: float | None) -> str:
 
 @contextmanager
 def progress() -> Iterator[Any]:
-    """A listener that draws a progress bar on a terminal's standard error, and nothing in a pipe."""
+    """A listener that draws a progress bar on a terminal's standard error; in a pipe it only says
+    what is fetched from the network."""
     if not sys.stderr.isatty():
-        yield lambda event: None
+        yield _said
         return
     from rich.progress import (
         BarColumn,
@@ -68,6 +69,11 @@ def progress() -> Iterator[Any]:
         yield Drawn(bar)
 
 
+def _said(event: Mapping[str, Any]) -> None:
+    if "fetch" in event:
+        click.echo(event["fetch"], err=True)
+
+
 class Drawn:
     """Draws events: one bar a phase, one for epochs."""
 
@@ -77,6 +83,8 @@ class Drawn:
 
     def __call__(self, event: Mapping[str, Any]) -> None:
         """Draw one event."""
+        if "fetch" in event:
+            self._bar.console.print(event["fetch"])
         if "done" in event and "total" in event:
             self._move(event["phase"], event["done"], event["total"])
         elif "epoch" in event and event.get("left") is not None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -52,32 +54,61 @@ def _measure(program: Program) -> dict[str, Any]:
     from tutelage.features.torch_engine import torch_spec
 
     batch = _noise(program)
-    exact, best, candidates = None, 0.0, []
-    for spec in (openvino_spec("f32"), openvino_spec("bf16"), torch_spec()):
+    plain = _tried(program, torch_spec(), batch, None, math.inf)
+    candidates, best = [], plain.rate
+    for spec in (openvino_spec("f32"), openvino_spec("bf16")):
+        candidates.append(_tried(program, spec, batch, plain.output, best))
+        best = max(best, candidates[-1].rate)
+    if plain.rate > best / 4:
+        plain = _tried(program, torch_spec(), batch, None, best)
+    return _decide([*candidates, plain])
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """One candidate: rows a second (0 if it is out), why it is out, and what it gave."""
+
+    spec: EngineSpec
+    rate: float
+    out: str = ""
+    output: Arrays | None = None
+
+
+def _tried(program: Program, spec: EngineSpec, batch: Arrays, exact: Arrays | None, best: float) -> _Tried:  # fmt: skip
+    """Measure a candidate: one batch, and more if that was not four times slower than ``best``.
+
+    Args:
+        exact: what eager PyTorch gave, the reference; None for PyTorch itself.
+    """
+    try:
         compiled = engine(spec)(program)
         start = time.perf_counter()
         output = next(iter(compiled.stream([batch])))
         rate = program.batch / (time.perf_counter() - start)
-        exact = output if exact is None else exact
-        error = _error(output, exact)
-        if error > TOLERANCE:
-            rate = 0.0
-        elif rate > best / 4:
-            rate = _rate(compiled, batch, program.batch)
-        best = max(best, rate)
-        candidates.append((rate, error, spec))
-    return _decide(candidates)
+    except (RuntimeError, NotImplementedError, TypeError, ValueError) as error:
+        if exact is None:
+            raise  # not even PyTorch runs it
+        return _Tried(spec, 0.0, f"it cannot run this network ({_first_line(error)})")
+    if exact is not None and not (error_ := _error(output, exact)) <= TOLERANCE:
+        return _Tried(spec, 0.0, f"its features are off by {error_:.0%}")
+    if rate > best / 4:
+        rate = _rate(compiled, batch, program.batch)
+    return _Tried(spec, rate, "", output)
 
 
-def _decide(candidates: list[tuple[float, float, EngineSpec]]) -> dict[str, Any]:
-    full = max((c for c in candidates if c[2].precision == "f32"), key=lambda c: c[0])
-    reduced = [c for c in candidates if c[2].precision != "f32" and c[0] >= 1.2 * full[0]]
-    best = max(reduced or [full], key=lambda c: c[0])
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines or [type(error).__name__])[0][:120]
+
+
+def _decide(candidates: list[_Tried]) -> dict[str, Any]:
+    full = max((c for c in candidates if c.spec.precision == "f32"), key=lambda c: c.rate)
+    reduced = [c for c in candidates if c.spec.precision != "f32" and c.rate >= 1.2 * full.rate]
+    best = max(reduced or [full], key=lambda c: c.rate).spec
     told = ", ".join(
-        f"{spec} {rate:.0f}/s" if rate else f"{spec} not taken: its features are off by {error:.0%}"
-        for rate, error, spec in candidates
+        f"{c.spec} not taken: {c.out}" if c.out else f"{c.spec} {c.rate:.0f}/s" for c in candidates
     )
-    return {"spec": best[2].as_json(), "because": f"{best[2]}: measured here {told}"}
+    return {"spec": best.as_json(), "because": f"{best}: measured here {told}"}
 
 
 def _rate(compiled: Compiled, batch: Arrays, size: int) -> float:
