@@ -40,9 +40,6 @@ def seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> fl
     "--arch", help="The network that a weight file is of, e.g. resnet50 or timm:convnext_tiny."
 )
 @click.option(
-    "--card", type=click.Path(), help="JSON with facts of a weight file: licence, spec, ..."
-)
-@click.option(
     "--allow-licence",
     is_flag=True,
     help="Take a teacher whose licence is not an open one, or is not stated.",

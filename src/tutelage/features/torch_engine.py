@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from tutelage.features.engine import Arrays, EngineSpec, Program, padded
+from tutelage.network.stages import channels_last
 
 
 class TorchCompiled:
@@ -16,8 +17,7 @@ class TorchCompiled:
     def __init__(self, program: Program, spec: EngineSpec) -> None:
         self.spec = spec
         self._batch = program.batch
-        module = program.module().eval()
-        self._module = module.to(spec.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._module = channels_last(program.module().eval().to(spec.device))
 
     def stream(self, batches: Iterable[Arrays]) -> Iterator[Arrays]:
         """One batch after the other."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+
 import torch
 from torch import Tensor, nn
 
@@ -59,6 +62,7 @@ def smallest(network: Network, pixels: Tensor) -> int:
 
 def _takes(network: Network, pixels: Tensor) -> bool:
     try:
-        return not faults(network, pixels)
+        with contextlib.redirect_stderr(io.StringIO()):  # traced code tells there where it fails
+            return not faults(network, pixels)
     except (RuntimeError, ValueError, AssertionError, IndexError, TypeError):
         return False  # too small for its kernels, or made for one size

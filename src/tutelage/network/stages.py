@@ -202,6 +202,14 @@ def hold_statistics(module: nn.Module) -> nn.Module:
     return module
 
 
+def channels_last(module: nn.Module) -> nn.Module:
+    """Lay kernels of convolutions out channels-last, in place; tensors of other ranks stay."""
+    for tensor in (*module.parameters(), *module.buffers()):
+        if tensor.ndim == 4:
+            tensor.data = tensor.data.to(memory_format=torch.channels_last)
+    return module
+
+
 def count_parameters(module: nn.Module) -> int:
     """Number of scalars in the parameters (buffers are not parameters)."""
     return sum(parameter.numel() for parameter in module.parameters())

@@ -23,7 +23,7 @@ from tutelage.errors import TrainingError
 from tutelage.evaluation.calibration import fit_temperature, log_softmax
 from tutelage.features.cache import Gathered
 from tutelage.heads.linear import LinearHead
-from tutelage.network.stages import Activation, hold_statistics
+from tutelage.network.stages import Activation, channels_last, hold_statistics
 from tutelage.runtime import Runtime, keep_freed_memory
 from tutelage.training.checkpoint import load_checkpoint, save_checkpoint
 from tutelage.training.recipe import Recipe
@@ -117,7 +117,7 @@ def tune(pupil: Pupil, train: Examples, validation: Examples, schedule: Schedule
     """
     keep_freed_memory()
     runtime.prepare(pupil)
-    pupil.to(memory_format=torch.channels_last)
+    channels_last(pupil)
     optimiser = torch.optim.AdamW(schedule.groups, weight_decay=schedule.recipe.weight_decay)
     race = Race()
     if not load_checkpoint(schedule.checkpoint, schedule.identity, pupil, optimiser, race):
