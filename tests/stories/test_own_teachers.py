@@ -11,14 +11,14 @@ import torch
 from kit import digits, run, told
 from safetensors.torch import save_file
 from sklearn.datasets import load_sample_image
-from torchvision.models import squeezenet1_1
+from torchvision.models import resnet18, squeezenet1_1
 
 import tutelage as tl
 from hostile import plant
 from tutelage.api import fit_run
 from tutelage.errors import ArtefactError, UsageError
 from tutelage.modality import InputSpec
-from tutelage.teachers import Asked, load_teacher
+from tutelage.teachers import Asked, load_teacher, teacher_from_module
 
 MY_NET = Path(__file__).parent / "my_net.py"
 
@@ -134,17 +134,46 @@ def test_the_users_own_code_teaches_at_its_native_size(photos, tmp_path, mode):
         tl.load(fitted.run, code=other)
 
 
-def test_a_module_from_python(photos, tmp_path):
-    from tutelage.teachers import teacher_from_module
-
+@pytest.fixture(scope="module")
+def own_teacher():
+    """A module with normalisation layers, whose statistics training could move."""
     torch.manual_seed(0)
-    module = squeezenet1_1(weights=None)
+    module = resnet18(weights=None)
     before = {k: v.clone() for k, v in module.state_dict().items()}
     teacher = teacher_from_module(module, InputSpec(64, 64))
-    student = tl.fit(photos, teacher=teacher, mode="mid", out=tmp_path)
     assert all(torch.equal(before[k], v) for k, v in module.state_dict().items())
-    again = tl.load(student.folder, teacher=teacher)
+    return teacher
+
+
+def test_a_module_from_python(photos, tmp_path, own_teacher):
+    student = tl.fit(photos, teacher=own_teacher, freeze="layer2", out=tmp_path)
+    original, tuned = own_teacher.tensors(), student.teacher.tensors()
+    if student.facts.mode == "mid":
+        frozen = {"conv1", "layer1", "layer2"}
+        owners = own_teacher.card.owners
+        assert all(np.array_equal(original[n], tuned[n]) for n in owners if owners[n] in frozen)
+        assert not all(
+            np.array_equal(original[n], tuned[n]) for n in owners if owners[n] == "layer4"
+        )
+    again = tl.load(student.folder, teacher=own_teacher)
     assert np.array_equal(student.predict_proba(photos / "1"), again.predict_proba(photos / "1"))
+    with pytest.raises(ArtefactError, match="your_teacher"):
+        tl.load(student.folder)
+    short = student.save(tmp_path / "short", by_reference=True).folder
+    with pytest.raises(ArtefactError, match="refers to ResNet"):
+        tl.load(short)
+    assert np.array_equal(tl.load(short, teacher=own_teacher).predict_proba(photos / "1"), again.predict_proba(photos / "1"))  # fmt: skip
+
+
+def test_scratch_knows_nothing_of_a_module_that_comes_with_its_weights(own_teacher):
+    torch.manual_seed(1)
+    blank, original = own_teacher.build().model.state_dict(), own_teacher.tensors()
+    kernels = [n for n in original if original[n].ndim > 1]
+    assert kernels and not any(np.array_equal(blank[n].numpy(), original[n]) for n in kernels)
+    assert (
+        abs(float(np.corrcoef(blank[kernels[5]].flatten(), original[kernels[5]].ravel())[0, 1]))
+        < 0.05
+    )
 
 
 def test_an_untraceable_network_teaches_as_features(photos, tmp_path):

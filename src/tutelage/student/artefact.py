@@ -253,7 +253,7 @@ def _all_finite(folder: Path, tensors: Arrays) -> None:
 def _as_teacher(facts: StudentFacts, tensors: Arrays, given: Teacher | None, code: str | Path | None) -> Teacher:  # fmt: skip
     """The student's network in the form of a teacher: same card, its own tensors."""
     if facts.by_reference:
-        origin = given or load_teacher(Asked(facts.card.name, channels=facts.spec.channels))
+        origin = given or _referred(facts)
         if origin.card.digest != facts.card.digest:
             raise ArtefactError(
                 "wrong-teacher", given=f"teacher {origin.card.name} with digest {origin.card.digest[:16]}",
@@ -271,6 +271,16 @@ def _as_teacher(facts: StudentFacts, tensors: Arrays, given: Teacher | None, cod
         prepare_pixels,
         blank_pixels,
     )
+
+
+def _referred(facts: StudentFacts) -> Teacher:
+    """The teacher that a student saved by reference leaves out."""
+    if facts.card.source.startswith(("file:", "python")):
+        raise ArtefactError(
+            "own-teacher", given=f"a student that refers to {facts.card.name}, a teacher of the user's own",
+            expected="that teacher", next="Load it with: tutelage.load(path, teacher=load_teacher(Asked(...)))",
+        )  # fmt: skip
+    return load_teacher(Asked(facts.card.name, allow_licence=True, channels=facts.spec.channels))
 
 
 def modality_named(name: str) -> Modality:

@@ -82,3 +82,23 @@ def quiet(model: nn.Module) -> nn.Module:
         if isinstance(getattr(module, "inplace", None), bool):
             setattr(module, "inplace", False)  # noqa: B010 - not declared by nn.Module
     return model
+
+
+def forget(model: nn.Module) -> nn.Module:
+    """Random values in every parameter, in place: for a control that must not know what was learned.
+
+    Layers are asked to draw their own (``reset_parameters``, which also resets running statistics).
+    Parameters of modules that cannot: matrices and more from a normal distribution of deviation
+    0.02 (as of vision transformers' tokens, Dosovitskiy et al., ICLR 2021), vectors called weight,
+    gamma or scale one, others zero.
+    """
+    for module in model.modules():
+        if callable(reset := getattr(module, "reset_parameters", None)):
+            reset()
+            continue
+        for name, parameter in module.named_parameters(recurse=False):
+            if parameter.ndim > 1:
+                nn.init.normal_(parameter, std=0.02)
+            else:
+                nn.init.constant_(parameter, float(name in ("weight", "gamma", "scale")))
+    return model

@@ -41,7 +41,7 @@ dropped by the library itself. It serves training from scratch only, and goes to
 
 
 def build(architecture: str, spec: InputSpec, own: Callable[[], Any] | None = None) -> Network:
-    """The network with the weights that its library initialises it with, in eval mode.
+    """The network with the random values that its library gives it (or ``adapt.forget``), in eval mode.
 
     Args:
         architecture: see ``blueprint``.
@@ -53,7 +53,10 @@ def build(architecture: str, spec: InputSpec, own: Callable[[], Any] | None = No
     """
     blueprint = read_blueprint(architecture)
     made = _made(blueprint, own)
-    _adapted(made if isinstance(made, nn.Module) else made.model, blueprint)
+    model = made if isinstance(made, nn.Module) else made.model
+    if own is not None:
+        adapt.forget(model)  # it may come with its weights
+    _adapted(model, blueprint)
     return _staged(made, blueprint, spec)
 
 
