@@ -2,6 +2,7 @@
 
 import json
 import struct
+from urllib.parse import quote
 
 import pytest
 import torch
@@ -10,6 +11,9 @@ from torchvision.models import densenet121, resnet18, resnet34
 
 from hostile import plant
 from tutelage.errors import TeacherError
+from tutelage.modality import InputSpec
+from tutelage.teachers import architectures
+from tutelage.teachers.blueprint import Blueprint, read_blueprint
 from tutelage.teachers.reading import fitted, looks_like, read_weights
 
 
@@ -118,6 +122,26 @@ def _lying() -> bytes:
 def _saved(folder, content) -> bytes:
     torch.save(content, folder / "other.pth")
     return (folder / "other.pth").read_bytes()
+
+
+@pytest.mark.parametrize("args", ['{"pretrained": true}', '{"checkpoint_path": "/x.pth"}', '{"weights": "DEFAULT"}', '{"colour": 3}'])  # fmt: skip
+@pytest.mark.parametrize("name", ["timm:lcnet_035", "torchvision:resnet18"])
+def test_an_architectures_arguments_load_nothing(name, args):
+    with pytest.raises(TeacherError) as told:
+        architectures.build(f"{name}?args={quote(args)}", InputSpec())
+    assert told.value.kind == "bad-architecture"
+
+
+def test_an_architectures_arguments_are_obeyed():
+    text = str(Blueprint("torchvision", "resnet18", args={"num_classes": 37}))
+    assert read_blueprint(text).args == {"num_classes": 37}
+    assert architectures.build(text, InputSpec(64, 64)).classifier.get_submodule("fc").out_features == 37  # fmt: skip
+
+
+def test_another_number_of_classes_is_recognised(model):
+    with pytest.raises(TeacherError) as told:
+        fitted(dict(resnet18(weights=None, num_classes=37).state_dict()), model, "w")
+    assert '?args={"num_classes": 37}' in told.value.next
 
 
 def test_half_precision_becomes_the_networks_own(model):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -38,6 +39,12 @@ TORCHVISION: dict[str, dict[str, Any]] = {
 """How the published weights want these two: both undo the ImageNet normalisation inside, because
 they were trained on -1..1; Inception's auxiliary head has weights in the file, GoogLeNet's are
 dropped by the library itself. It serves training from scratch only, and goes to ``dropped``."""
+
+
+FORBIDDEN = frozenset(
+    ("pretrained", "weights", "weights_backbone", "checkpoint_path", "pretrained_cfg", "pretrained_cfg_overlay", "cache_dir", "features_only")
+)  # fmt: skip
+"""Arguments of builders that would load weights behind our back, or change what is built."""
 
 
 def build(architecture: str, spec: InputSpec, own: Callable[[], Any] | None = None) -> Network:
@@ -131,8 +138,7 @@ def _timm(blueprint: Blueprint) -> nn.Module:
 
     if not timm.is_model(blueprint.name.partition(".")[0]):
         raise unknown(blueprint)
-    module: nn.Module = timm.create_model(blueprint.name, pretrained=False, **blueprint.args)
-    return module
+    return _built(blueprint, partial(timm.create_model, blueprint.name, pretrained=False))
 
 
 def _torchvision(blueprint: Blueprint) -> nn.Module:
@@ -140,9 +146,23 @@ def _torchvision(blueprint: Blueprint) -> nn.Module:
 
     if blueprint.name not in list_models():
         raise unknown(blueprint)
-    given = {**TORCHVISION.get(blueprint.name, {}), **blueprint.args}
-    module: nn.Module = get_model(blueprint.name, weights=None, **given)
-    return module
+    known = TORCHVISION.get(blueprint.name, {})
+    known = {k: v for k, v in known.items() if k not in blueprint.args}
+    return _built(blueprint, partial(get_model, blueprint.name, weights=None, **known))
+
+
+def _built(blueprint: Blueprint, make: Callable[..., nn.Module]) -> nn.Module:
+    """The module, with the blueprint's further arguments; none of them may load or fetch anything."""
+    why = ", ".join(sorted(FORBIDDEN & set(blueprint.args)))
+    try:
+        if not why:
+            return make(**blueprint.args)
+    except (TypeError, ValueError, RuntimeError, AssertionError) as error:
+        why = str(error)
+    raise TeacherError(
+        "bad-architecture", given=f"{blueprint}: {why}", expected="arguments that its library's builder takes",
+        next='For example: --arch \'torchvision:resnet50?args={"num_classes": 37}\'',
+    )  # fmt: skip
 
 
 def unknown(blueprint: Blueprint) -> TeacherError:

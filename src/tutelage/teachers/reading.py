@@ -117,7 +117,7 @@ def fitted(tensors: Tensors, model: nn.Module, name: str, architecture: str = ""
     if misfits:
         raise TeacherError(
             "wrong-weights", given=f"{len(misfits)} tensors of {name} do not fit {architecture or 'the architecture'}: {_listed(misfits)}{_guess(tensors)}",
-            expected=f"the {len(wanted)} tensors of its architecture", next=_advice(tensors),
+            expected=f"the {len(wanted)} tensors of its architecture", next=_other_classes(given, wanted, misfits) or _advice(tensors),
         )  # fmt: skip
     broken = [
         k for k, v in given.items() if v.is_floating_point() and not bool(torch.isfinite(v).all())
@@ -170,6 +170,15 @@ def looks_like(tensors: Tensors) -> list[str]:
 def _guess(tensors: Tensors) -> str:
     found = looks_like(tensors)
     return f". These tensors look like {' or '.join(found[:3])}" if found else ""
+
+
+def _other_classes(given: Tensors, wanted: Mapping[str, Tensor], misfits: list[str]) -> str:
+    """What to type if nothing but the number of classes differs; empty if more does."""
+    wrong = [k for k in wanted if k in given and given[k].shape != wanted[k].shape]
+    counts = {given[k].shape[0] for k in wrong if given[k].shape[1:] == wanted[k].shape[1:]}
+    if len(wrong) != len(misfits) or len(wrong) > 2 or len(counts) != 1:
+        return ""
+    return f"Its classifier has {counts.pop()} classes. Add them to --arch: 'NAME?args={{\"num_classes\": {given[wrong[0]].shape[0]}}}'"
 
 
 def _advice(tensors: Tensors) -> str:
