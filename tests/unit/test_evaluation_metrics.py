@@ -106,3 +106,19 @@ def test_tasks_have_names_and_two_are_not_there_yet():
             task_named(name)
     with pytest.raises(UsageError):
         task_named("regression")
+
+
+def test_condensed_tables_keep_the_figures_and_name_the_own_classes():
+    from tutelage.evaluation.metrics import condensed
+
+    names = ("a", "b", "x", "y", "z")
+    truth = np.array([0, 0, 0, 1, 1])
+    told = np.array([0, 0, 3, 1, 4])
+    table = np.full((5, 5), 0.05)
+    table[np.arange(5), told] = 0.8
+    whole = evaluate(table, truth, names)
+    small = condensed(whole, 2)
+    assert small["accuracy"] == whole["accuracy"] == 0.6
+    assert list(small["per_class"]) == ["a", "b", "another class"]
+    assert small["confusion"] == [[2, 0, 1], [0, 1, 1], [0, 0, 0]]
+    assert small["macro_f1"] == pytest.approx((0.8 + 2 / 3) / 2)

@@ -99,7 +99,7 @@ def confusion(truth: Ints, guess: Ints, classes: int) -> Ints:
 def condensed(metrics: dict[str, Any], own: int, other: str = "another class") -> dict[str, Any]:
     """The tables of ``evaluate`` for the first ``own`` classes, the many others in one column.
 
-    The figures themselves stay those over all classes.
+    ``macro_f1`` is that of the own classes; the other figures stay those over all classes.
     """
     names = list(metrics["per_class"])[:own]
     counts = np.array(metrics["confusion"])[:own]
@@ -107,7 +107,11 @@ def condensed(metrics: dict[str, Any], own: int, other: str = "another class") -
     square = np.vstack([narrow, np.zeros((1, own + 1), narrow.dtype)])
     rows = {name: metrics["per_class"][name] for name in names}
     lacking = {"precision": None, "recall": None, "f1": None, "n": 0}
-    return {**metrics, "per_class": {**rows, other: lacking}, "confusion": square.tolist()}
+    own_f1 = _mean([row["f1"] for row in rows.values()])
+    return {
+        **metrics, "macro_f1": own_f1,
+        "per_class": {**rows, other: lacking}, "confusion": square.tolist(),
+    }  # fmt: skip
 
 
 def _of_class(counts: Ints, c: int) -> dict[str, float | int | None]:
