@@ -50,6 +50,11 @@ def size_of(name: str) -> int:
     return own.get(name, 224 if name.split(":")[1].startswith(FIXED) else 128)
 
 
+def staged(architecture: str, spec: InputSpec, module: torch.nn.Module):
+    """The module as stages, with the values that it has."""
+    return architectures.staged(module, architectures.read_blueprint(architecture), spec)
+
+
 def made(name: str, size: int | None = None):
     """A network with random weights through which a signal passes, and what its own module answers."""
     spec = InputSpec(size or size_of(name))
@@ -63,7 +68,7 @@ def made(name: str, size: int | None = None):
                 part.train()
         module(torch.randn(4, 3, spec.size, spec.size))
         answer = module.eval()(pixels.clone())
-    return architectures.build(name, spec, lambda: module), pixels, answer
+    return staged(name, spec, module), pixels, answer
 
 
 CASES = [
@@ -171,7 +176,7 @@ def test_work_in_place_does_not_reach_what_crosses_a_cut():
     rude, pixels = Rude().eval(), torch.randn(2, 3, 16, 16)
     with torch.no_grad():
         answer = rude(pixels.clone())
-    network = architectures.build("module:Rude", InputSpec(16), lambda: rude)
+    network = staged("module:Rude", InputSpec(16), rude)
     assert len(network.stages) >= 2
     assert faults(network, pixels, answer) == []
 
@@ -187,7 +192,7 @@ class Fickle(torch.nn.Module):
 
 
 def test_a_network_that_answers_otherwise_each_time_is_found_out():
-    network = architectures.build("module:Fickle", InputSpec(16), lambda: Fickle().eval())
+    network = staged("module:Fickle", InputSpec(16), Fickle())
     assert any("another answer" in fault for fault in faults(network, torch.randn(2, 3, 16, 16)))
 
 
@@ -208,6 +213,6 @@ class Choosing(torch.nn.Module):
 def test_an_untraceable_network_serves_as_features():
     module, pixels = Choosing().eval(), torch.randn(2, 3, 16, 16)
     with pytest.raises(TeacherError, match="cannot be traced"):
-        architectures.build("module:Choosing", InputSpec(16), lambda: module)
-    network = architectures.build("module:Choosing?cuts=none", InputSpec(16), lambda: module)
+        staged("module:Choosing", InputSpec(16), module)
+    network = staged("module:Choosing?cuts=none", InputSpec(16), module)
     assert network.tail(0)({"x": pixels})["x"].shape == (2, 8)

@@ -64,7 +64,7 @@ def build(architecture: str, spec: InputSpec, own: Callable[[], Any] | None = No
     if own is not None:
         adapt.forget(model)  # it may come with its weights
     _adapted(model, blueprint)
-    return _staged(made, blueprint, spec)
+    return staged(made, blueprint, spec)
 
 
 @torch.no_grad()
@@ -80,7 +80,7 @@ def loaded(origin: Origin, spec: InputSpec, pixels: Tensor, architecture: str) -
     model.load_state_dict(origin.read(model), strict=True)
     _adapted(model, blueprint)
     answer = model(pixels.clone())
-    return _staged(made, blueprint, spec), answer
+    return staged(made, blueprint, spec), answer
 
 
 def _made(blueprint: Blueprint, own: Callable[[], Any] | None) -> nn.Module | Network:
@@ -95,7 +95,7 @@ def _adapted(model: nn.Module, blueprint: Blueprint) -> None:
         adapt.widen(model, blueprint.channels)
 
 
-def _staged(made: nn.Module | Network, blueprint: Blueprint, spec: InputSpec) -> Network:
+def staged(made: nn.Module | Network, blueprint: Blueprint, spec: InputSpec) -> Network:
     """A module as stages, quiet and in eval mode."""
     if isinstance(made, Network):
         adapt.quiet(made.model.eval())
