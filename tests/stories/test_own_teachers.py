@@ -259,4 +259,8 @@ def test_teachers_are_filtered():
     assert {"name", "source", "licence", "parameters", "gmacs", "input", "top1", "cached"} <= set(
         rows[0]
     )
+    own = next(r for r in rows if r["name"] == "efficientnet_lite0")
+    assert own["cached"] and own["parameters"] == pytest.approx(
+        4.65e6, rel=0.01
+    )  # timm's results table
     assert "efficientnet_lite0" in [r["name"] for r in told("teachers", "--cached")["teachers"]]
