@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tutelage.features.cache import ActivationCache, Gathered, Store
-from tutelage.features.engine import EngineSpec
+from tutelage.features.engine import Arrays, EngineSpec
 from tutelage.features.extract import Counters, Extractor, plan, run_tasks
 from tutelage.files import cache_root
 from tutelage.modality import InputSpec, Item
@@ -27,20 +27,41 @@ class FeatureRows:
     """Pooled features as row blocks for a head: float32, never all in memory at once.
 
     ``shape`` is (R, D); iterating gives consecutive ``(n, D)`` blocks, as often as one likes.
+
+    Attributes:
+        gathered: rows of the cache.
+        names: which of their arrays, side by side in this order.
+        block: rows read at a time.
     """
 
     gathered: Gathered
-    width: int
+    names: tuple[str, ...] = ("x",)
     block: int = 1024
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """D of each array."""
+        return tuple(self.gathered.layout[name][0][-1] for name in self.names)
 
     @property
     def shape(self) -> tuple[int, int]:
         """(R, D)."""
-        return len(self.gathered), self.width
+        return len(self.gathered), sum(self.widths)
 
     def __iter__(self) -> Iterator[npt.NDArray[np.float32]]:
         for block in self.gathered.blocks(self.block):
-            yield block["x"].astype(np.float32)
+            yield side_by_side(block, self.names)
+
+
+def side_by_side(arrays: Arrays, names: Sequence[str]) -> npt.NDArray[np.float32]:
+    """Some arrays (n, D_k) as one (n, sum of D_k), float32."""
+    parts = [arrays[name].astype(np.float32) for name in names]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+
+
+def read_names(reads: Sequence[int]) -> tuple[str, ...]:
+    """Names of the arrays that a head reads: taps of those stages, and the features last."""
+    return (*(f"tap.{k}" for k in reads), "x")
 
 
 class Activations:
@@ -96,10 +117,17 @@ class Activations:
         keys = [(self.digests[i], view) for i in indices for view in range(views)]
         return self._store(cut).rows(keys)
 
-    def features(self, indices: Sequence[int], views: int = 1) -> FeatureRows:
-        """Pooled features at the last cut, ensured or not (items must be readable)."""
-        card = self.teacher.card
-        return FeatureRows(self.gather(len(card.stages), indices, views), card.width)
+    def features(self, indices: Sequence[int], views: int = 1, reads: Sequence[int] = ()) -> FeatureRows:  # fmt: skip
+        """Pooled features at the last cut, after those of some tapped stages (items must be readable)."""
+        names = read_names(reads)
+        rows = self.gather(len(self.teacher.card.stages), indices, views)
+        return FeatureRows(rows.only(*names), names)
+
+    def tap(self, stage: int, indices: Sequence[int]) -> FeatureRows:
+        """Pooled features of one stage, the plain views."""
+        depth = len(self.teacher.card.stages)
+        name = "x" if stage == depth else f"tap.{stage}"
+        return FeatureRows(self.gather(depth, indices).only(name), (name,))
 
     def _store(self, cut: int) -> Store:
         if cut not in self._open:

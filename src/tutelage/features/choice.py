@@ -36,17 +36,33 @@ def choose_engine(program: Program, *, device: str = "cpu") -> tuple[EngineSpec,
 
     Reduced precision is taken only where it is at least a fifth faster and within ``TOLERANCE``.
     """
-    from tutelage.features.openvino_engine import openvino_spec
-
     if device != "cpu":
         from tutelage.features.torch_engine import torch_spec
 
         return torch_spec(device), f"PyTorch: the device is {device}"
-    question = f"engine|{host()['processor']}|{host()['cores']}|{openvino_spec('f32').version}|{program.key}"
-    answer = MachineProfile(cache_root() / "machine.json").recall(
-        question, lambda: _measure(program)
-    )
+    answer = _answer(program)
     return EngineSpec(**answer["spec"]), answer["because"]
+
+
+def speed(teacher: Teacher, spec: InputSpec, engine_name: str) -> float:
+    """Images a second of a teacher's whole backbone in an engine, as measured when one was chosen.
+
+    Args:
+        engine_name: as ``str`` of an ``EngineSpec`` gives it, e.g. ``"torch f32"``. One that was not
+            measured, or by its first batch alone, is taken to be at least a quarter as fast as the best.
+    """
+    program = trunk_program(teacher, len(teacher.card.stages), spec, teacher.blank(spec))
+    rates = _answer(program)["rates"]
+    return max(float(rates.get(engine_name, 0.0)), max(rates.values()) / 4)
+
+
+def _answer(program: Program) -> dict[str, Any]:
+    """What was measured of a program on this machine, once."""
+    from tutelage.features.openvino_engine import openvino_spec
+
+    question = f"engine 2|{host()['processor']}|{host()['cores']}|{openvino_spec('f32').version}|{program.key}"
+    profile = MachineProfile(cache_root() / "machine.json")
+    return profile.recall(question, lambda: _measure(program))
 
 
 def _measure(program: Program) -> dict[str, Any]:
@@ -108,7 +124,8 @@ def _decide(candidates: list[_Tried]) -> dict[str, Any]:
     told = ", ".join(
         f"{c.spec} not taken: {c.out}" if c.out else f"{c.spec} {c.rate:.0f}/s" for c in candidates
     )
-    return {"spec": best.as_json(), "because": f"{best}: measured here {told}"}
+    rates = {str(c.spec): c.rate for c in candidates if c.rate > 0}
+    return {"spec": best.as_json(), "because": f"{best}: measured here {told}", "rates": rates}
 
 
 def _rate(compiled: Compiled, batch: Arrays, size: int) -> float:

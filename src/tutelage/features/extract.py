@@ -24,11 +24,12 @@ from tutelage.files import digest_json
 from tutelage.modality import InputSpec, Item, Modality
 from tutelage.runtime import cores
 from tutelage.teachers import Teacher
+from tutelage.teachers.cuts import tapped
 
 if TYPE_CHECKING:
     from torch import nn
 
-EXTRACTOR = 1
+EXTRACTOR = 2
 """Raised whenever the same inputs would give other activations."""
 
 SHARD_BYTES = 16 * 2**20
@@ -59,18 +60,33 @@ class Extractor:
         return self.teacher.card.activation_dtype(self.cut) if self.cut else None
 
     @property
+    def taps(self) -> tuple[int, ...]:
+        """Stages whose pooled output travels along."""
+        return tuple(k for k in tapped(self.teacher.card) if k <= self.cut)
+
+    @property
     def facts(self) -> dict[str, Any]:
         """Everything that changes a row, as JSON."""
         shared = {"extractor": EXTRACTOR, "modality": self.teacher.modality.name, "spec": self.spec.as_json()}  # fmt: skip
         if self.cut == 0:
             return {**shared, "cut": 0}
-        trunk = {"teacher": self.teacher.card.digest, "cut": self.cut, "dtype": self.dtype}
+        trunk = {
+            "teacher": self.teacher.card.digest,
+            "cut": self.cut,
+            "dtype": self.dtype,
+            "taps": list(self.taps),
+        }
         return {**shared, **trunk, "engine": self.engine.as_json()}
 
     @cached_property
     def digest(self) -> str:
         """The name under which the cache keeps its rows."""
         return digest_json(self.facts)
+
+    @cached_property
+    def _dtypes(self) -> dict[str, str]:
+        """Each tap is kept in the dtype of its own stage."""
+        return {f"tap.{k}": self.teacher.card.activation_dtype(k) for k in self.taps}
 
     def compile(self, example: Arrays) -> Compiled:
         """The trunk, compiled for batches that look like ``example``."""
@@ -83,7 +99,10 @@ class Extractor:
             TrainingError: NaN, infinity, or a value beyond the dtype's range.
         """
         with np.errstate(over="ignore"):
-            rows = {name: array.astype(self.dtype) for name, array in output.items()}
+            rows = {
+                name: array.astype(self._dtypes.get(name, self.dtype))
+                for name, array in output.items()
+            }
         if not all(np.isfinite(array).all() for array in rows.values()):
             raise TrainingError(
                 "not-finite", given=f"activations of {self.teacher.card.name} at cut {self.cut} are not finite in {self.dtype}",
@@ -93,15 +112,20 @@ class Extractor:
 
 
 def trunk_program(teacher: Teacher, cut: int, spec: InputSpec, example: Arrays) -> Program:
-    """Prepare + the first ``cut`` stages, as a program for batches that look like ``example``."""
+    """Prepare + the first ``cut`` stages, as a program for batches that look like ``example``.
+
+    It is always tapped, in training and in prediction, so that a row is the same bits.
+    """
+    taps = tuple(k for k in tapped(teacher.card) if k <= cut)
 
     def module() -> nn.Module:
-        from torch import nn
+        from tutelage.network.taps import Tapped
 
-        return nn.Sequential(teacher.prepare(spec), teacher.network.trunk(cut)).eval()
+        stages = [stage.module for stage in teacher.network.stages[:cut]]
+        return Tapped(stages, taps, first=teacher.prepare(spec)).eval()
 
     layout = {name: (array.shape[1:], array.dtype.str) for name, array in example.items()}
-    key = digest_json(["trunk", teacher.card.weights_digest, cut, spec.as_json()])
+    key = digest_json(["trunk", teacher.card.weights_digest, cut, list(taps), spec.as_json()])
     return Program(key, module, layout, BATCH)
 
 

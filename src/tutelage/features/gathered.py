@@ -32,6 +32,10 @@ class Gathered:
     def __len__(self) -> int:
         return len(self._where)
 
+    def only(self, *names: str) -> Gathered:
+        """The same rows, of some of their arrays alone."""
+        return Gathered({name: self.layout[name] for name in names}, self._where, self._mapped)
+
     def read(self, start: int, stop: int) -> dict[str, npt.NDArray[Any]]:
         """Rows ``start`` to ``stop`` as arrays ``(n, ...)``."""
         return self._copy(self._where[start:stop])

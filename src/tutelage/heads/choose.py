@@ -21,8 +21,10 @@ import numpy as np
 import numpy.typing as npt
 
 from tutelage.errors import DataError
+from tutelage.evaluation.calibration import negative_log_likelihood
 from tutelage.heads import lda, logistic, nearest_mean, ridge
 from tutelage.heads.candidate import (
+    WORST,
     Candidate,
     answerable_items,
     average,
@@ -36,7 +38,7 @@ from tutelage.heads.eigen import threads_for
 from tutelage.heads.groups import folds, rounds
 from tutelage.heads.linear import LinearHead, linear_head
 from tutelage.heads.rows import ArrayRows, TrainingRows
-from tutelage.heads.scaling import fit_scaling
+from tutelage.heads.scaling import Scaling, fit_scaling
 from tutelage.heads.statistics import Statistics
 from tutelage.heads.weights import class_weights
 
@@ -73,6 +75,7 @@ class HeadChoice:
         table: a row a candidate: head, penalty, accuracy, low, high, log_loss.
         because: sentences.
         statistics: of all rows as the head scales them; they allow exact additions and deletions.
+        reads: stages whose pooled output the rows hold before the features.
     """
 
     head: LinearHead
@@ -81,15 +84,26 @@ class HeadChoice:
     table: tuple[dict[str, Any], ...]
     because: tuple[str, ...]
     statistics: Statistics
+    reads: tuple[int, ...] = ()
+
+    @property
+    def surprise(self) -> Floats:
+        """Minus the log-probability of the truth (S,), left out, in nats."""
+        lost = negative_log_likelihood(
+            self.left_out_logits / self.head.temperature, self.left_out_truth
+        )
+        return np.minimum(lost, WORST)
 
 
-def fit_heads(data: TrainingRows, *, classes: int, budget: float = BUDGET) -> HeadChoice:
+def fit_heads(data: TrainingRows, *, classes: int, budget: float = BUDGET, blocks: Sequence[int] = ()) -> HeadChoice:  # fmt: skip
     """Fit every candidate and choose by what they say about items that were left out.
 
     Args:
         data: rows (R, D) with one-hot targets (R, C), groups and weights.
         classes: C.
         budget: operations that logistic refinement may take; 0 leaves it out.
+        blocks: widths of the stages that the features are of, side by side; several of them are
+            scaled feature by feature, and so that each stage has the same variance in all.
 
     Raises:
         TrainingError: a feature is not finite, or all weights are zero.
@@ -104,15 +118,15 @@ def fit_heads(data: TrainingRows, *, classes: int, budget: float = BUDGET) -> He
     """
     _refuse(data, classes)
     with threads_for(*data.rows.shape):
-        return _chosen(data, budget)
+        return _chosen(data, budget, blocks)
 
 
-def _chosen(data: TrainingRows, budget: float) -> HeadChoice:
+def _chosen(data: TrainingRows, budget: float, blocks: Sequence[int]) -> HeadChoice:
     truth = data.truth[data.scored]
-    judging, told = _as_left_out(data)
+    judging, told = as_left_out(data)
     if not answerable_items(judging).any() or (judging.groups == judging.groups[0]).all():
         return _unjudged(data, truth)
-    within, by_lda, why = _screened(judging)
+    within, by_lda, why = _alike(judging, blocks) if len(blocks) > 1 else _screened(judging)
     found = _closed_forms(within, by_lda)
     if _may_pay(data, budget):
         found.append(_refined(within, min(found[1:3], key=lambda c: c.log_loss)))
@@ -141,7 +155,7 @@ def _refuse(data: TrainingRows, classes: int) -> None:
         )  # fmt: skip
 
 
-def _as_left_out(data: TrainingRows) -> tuple[TrainingRows, tuple[str, ...]]:
+def as_left_out(data: TrainingRows) -> tuple[TrainingRows, tuple[str, ...]]:
     """The rows grouped as they are left out, and a sentence if that is not group by group."""
     pairs = np.unique(np.stack([data.truth, data.groups]), axis=1)
     if np.bincount(pairs[0]).max() > FEW:
@@ -159,6 +173,20 @@ def _unjudged(data: TrainingRows, truth: Ints) -> HeadChoice:
     why = "no class has an item to leave out: nearest mean, uncalibrated, and no estimate of its accuracy"
     logits = np.zeros((len(truth), len(bias)))
     return HeadChoice(head, logits, truth, (), (why,), statistics)
+
+
+def _alike(data: TrainingRows, blocks: Sequence[int]) -> tuple[Coordinates, Candidate, str]:
+    """Features of several stages: each on its own scale, each stage of the same total variance."""
+    within = coordinates(data, stage_scaling(data, blocks))
+    path = lda.path(data, within.scaling, penalties(within), within=within)
+    best = best_of(path, data.truth[data.scored], answerable_items(data))
+    return within, best, f"the head reads {len(blocks)} stages, each scaled to the same variance"
+
+
+def stage_scaling(data: TrainingRows, blocks: Sequence[int]) -> Scaling:
+    """Each feature on its own scale, and each of several stages of widths ``blocks`` of the same total variance."""
+    scaling = fit_scaling(data.rows, data.weights, each=True, normalise=False)
+    return replace(scaling, scale=scaling.scale / np.sqrt(np.repeat(blocks, blocks)))
 
 
 def _screened(data: TrainingRows) -> tuple[Coordinates, Candidate, str]:

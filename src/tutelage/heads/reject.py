@@ -71,14 +71,18 @@ class RejectRule:
         """How foreign some items are (N,); above ``threshold`` they are probably none of the classes.
 
         Args:
-            features: (N, D), as the head gets them.
+            features: (N, D or more), as the head gets them.
             logits: (N, C), what the head says of them, before its temperature.
         """
         return _combined(self.distance(features), energy(logits, self.temperature), self.centre, self.spread)  # fmt: skip
 
     def distance(self, features: npt.NDArray[np.floating]) -> Floats:
-        """Squared Mahalanobis distance (N,) to the nearest class mean."""
-        scaled = Scaling(self.shift, self.scale, normalise=True).apply(features)
+        """Squared Mahalanobis distance (N,) to the nearest class mean, by the last columns.
+
+        The rule looks at what it was fitted on, the last stage; a head may read other stages before it.
+        """
+        own = features[:, features.shape[1] - len(self.shift) :]
+        scaled = Scaling(self.shift, self.scale, normalise=True).apply(own)
         plain = _squares(scaled, self.means)
         spanned = _squares(scaled @ self.factor, self.means @ self.factor)
         nearest: Floats = (self.level * (plain - spanned)).min(axis=1)
@@ -125,7 +129,7 @@ def fit_reject(
     Args:
         data: rows (R, D) with one-hot targets.
         head: the head that ships.
-        left_out: (M, D) features of native items that are not in ``data``, if there are such; else the
+        left_out: (M, D or more) features, as the head gets them, of native items that are not in ``data``, if there are such; else the
             scored rows of ``data`` are judged, each without its group.
         left_out_logits: (S, C) of the scored rows, as in ``HeadChoice``. Without them the energy of the
             training rows is used as the head sees them, which is a little too calm.

@@ -97,20 +97,21 @@ class Student:
         cut, spec = self.facts.frozen, self.facts.spec
 
         def module() -> nn.Module:
-            from torch import nn
+            from tutelage.network.taps import Tapped
 
-            tail = self.network.tail(cut)
-            return tail if cut else nn.Sequential(self.teacher.prepare(spec), tail)
+            stages = [stage.module for stage in self.network.stages[cut:]]
+            return Tapped(
+                stages, self.facts.reads, cut, None if cut else self.teacher.prepare(spec)
+            )
 
         rows = {
             n[len("activation/") :]: a
             for n, a in self.golden.items()
             if n.startswith("activation/")
         }
-        layout = {name: (a.shape[1:], a.dtype.str) for name, a in rows.items()}
-        return Program(
-            digest_json(["tail", self.tensors_digest, cut, spec.as_json()]), module, layout
-        )
+        layout = {name: (a.shape[1:], a.dtype.str) for name, a in rows.items() if not name.startswith("tap.")}  # fmt: skip
+        key = ["tail", self.tensors_digest, cut, list(self.facts.reads), spec.as_json()]
+        return Program(digest_json(key), module, layout)
 
     @cached_property
     def tensors_digest(self) -> str:

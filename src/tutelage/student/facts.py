@@ -36,6 +36,7 @@ class StudentFacts:
         recipe: all training numbers.
         kept: names of the teacher's own classes that the student still knows; their probabilities
             follow those of ``classes``.
+        reads: stages whose pooled output the head reads beside the features.
         by_reference: whether the frozen trunk is left out of the file.
         files: name -> sha256 of the tensors beside it.
     """
@@ -51,6 +52,7 @@ class StudentFacts:
     engine: EngineSpec
     recipe: Mapping[str, Any]
     kept: tuple[str, ...] = ()
+    reads: tuple[int, ...] = ()
     by_reference: bool = False
     files: Mapping[str, str] = field(default_factory=dict)
 
@@ -79,6 +81,7 @@ class StudentFacts:
                     **known,
                     "classes": tuple(known["classes"]),
                     "kept": tuple(known.get("kept", ())),
+                    "reads": tuple(known.get("reads", ())),
                     "card": Card.from_json(known["card"]),
                     "spec": InputSpec.from_json(known["spec"]),
                     "engine": EngineSpec(**known["engine"]),

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from tutelage.data import Dataset, Example, digest_item, open_source, open_unlabelled
 from tutelage.errors import DataError
 from tutelage.evaluation.metrics import evaluate
-from tutelage.features.activations import Activations
+from tutelage.features.activations import Activations, read_names, side_by_side
 from tutelage.features.engine import Arrays, padded, run
 from tutelage.features.extract import Counters, Wanted, stream
 from tutelage.student.artefact import Student
@@ -58,10 +58,11 @@ class Prediction:
 
 
 def tail_features(student: Student, activations: Arrays) -> npt.NDArray[np.float32]:
-    """Activations at the cut, as the cache rounds them -> features (N, D)."""
-    if student.tail is None:
-        return activations["x"].astype(np.float32)
-    return run(student.tail, activations)["x"].astype(np.float32)
+    """Activations at the cut, as the cache rounds them -> features (N, D) as the head reads them."""
+    taps = {name: a for name, a in activations.items() if name.startswith("tap.")}
+    given = {name: a for name, a in activations.items() if name not in taps}
+    after = given if student.tail is None else run(student.tail, given)
+    return side_by_side({**taps, **after}, read_names(student.facts.reads))
 
 
 def predictions(student: Student, inputs: Any) -> Iterator[Prediction]:
@@ -115,7 +116,7 @@ def _judge_block(student: Student, rows: npt.NDArray[np.float32]) -> tuple[Float
     scores = student.reject.score(block, logits)
     probabilities = student.head.probabilities(block)
     if student.old is not None:
-        old = student.old.probabilities(block)
+        old = student.old.probabilities(block[:, -student.facts.card.width :])
         probabilities = joint(probabilities, old, scores, student.reject.threshold)
     return probabilities[: len(rows)], scores[: len(rows)]
 

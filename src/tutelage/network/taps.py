@@ -1,0 +1,59 @@
+"""Taps: the pooled output of stages on the way, for what wants to know what each of them sees."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from tutelage.network.stages import Activation
+
+PREFIX = "tap."
+
+
+class Tapped(nn.Module):
+    """Some consecutive stages; the pooled outputs of some of them travel along as ``tap.K``.
+
+    Args:
+        stages: stages ``start`` + 1 to ``start`` + S of a network.
+        taps: numbers K of stages in the whole network.
+        start: stages before these.
+        first: what prepares the input, if anything.
+    """
+
+    def __init__(self, stages: Sequence[nn.Module], taps: Sequence[int], start: int = 0, first: nn.Module | None = None) -> None:  # fmt: skip
+        super().__init__()
+        self.first, self.stages = first or nn.Identity(), nn.ModuleList(stages)
+        self.taps, self.start = frozenset(taps), start
+
+    def forward(self, batch: Activation) -> Activation:
+        """Batch -> activation after the last stage, with a pooled ``(N, D_k)`` for each tap so far."""
+        seen = {name: t for name, t in batch.items() if name.startswith(PREFIX)}
+        activation = self.first({name: t for name, t in batch.items() if name not in seen})
+        for number, stage in enumerate(self.stages, self.start + 1):
+            activation = stage(activation)
+            if number in self.taps:
+                seen[f"{PREFIX}{number}"] = pooled(activation["x"])
+        return {**activation, **seen}
+
+
+def joined(activation: Activation, reads: Sequence[int]) -> Tensor:
+    """What a head reads ``(N, sum of D_k + D)``: some taps, in order, and the features last."""
+    if not reads:
+        return activation["x"]
+    return torch.cat([*(activation[f"{PREFIX}{k}"] for k in reads), activation["x"]], dim=1)
+
+
+def pooled(x: Tensor) -> Tensor:
+    """A map, tokens or a vector -> ``(N, D)``, the mean over places.
+
+    A map is ``(N, D, H, W)``, or ``(N, H, W, D)`` where only that reading makes it square.
+    """
+    if x.ndim <= 2:
+        return x
+    if x.ndim == 3:
+        return x.mean(1)
+    first, second, third = x.shape[1:4]
+    last = first == second and second != third
+    return x.mean((1, 2)) if last else x.mean((2, 3))
