@@ -14,7 +14,7 @@ from tutelage.runtime import LocalRuntime
 from tutelage.training.loop import Examples, HeadModule, Pupil, Schedule, tune
 from tutelage.training.recipe import Recipe, recipe_for, views_for
 
-RECIPE = Recipe("mid", 1, 6, 16, 1e-2, 0.0, 1.0, 6, 0.15)
+RECIPE = Recipe("mid", 1, 6, 16, 1e-2, 0.0, 1.0, 0.15)
 
 
 @pytest.fixture
@@ -48,36 +48,33 @@ def state(student):
     return {name: tensor.clone() for name, tensor in student.state_dict().items()}
 
 
-def test_it_learns_and_ends_with_the_best_epoch(examples):
+def test_it_learns_and_ends_with_the_last_epoch(examples):
     student = pupil()
     records, states = [], []
     for record in tune(student, *examples, schedule(student), LocalRuntime()):
         records.append(record)
         states.append(state(student))
-    epochs, last = records[:-1], records[-1]
-    losses = [record["validation_log_loss"] for record in epochs]
-    assert last["best_epoch"] == int(np.argmin(losses)) and min(losses) < 0.8 * losses[0]
-    best = states[last["best_epoch"]]
-    assert all(torch.equal(best[name], tensor) for name, tensor in student.state_dict().items())
+    losses = [record["validation_log_loss"] for record in records]
+    assert [record["epoch"] for record in records] == list(range(RECIPE.epochs + 1))
+    assert losses[-1] < 0.8 * losses[0]
+    assert all(torch.equal(states[-1][name], t) for name, t in student.state_dict().items())
 
 
-def test_the_frozen_head_wins_where_tuning_only_hurts(examples):
+def test_a_deadline_ends_it_with_the_rate_at_nought(examples, monkeypatch):
+    now = iter(np.arange(0, 1e6, 0.5))
+    monkeypatch.setattr("tutelage.training.loop.time.monotonic", lambda: next(now))
+    rates = []
+    monkeypatch.setattr(
+        torch.optim.AdamW,
+        "step",
+        lambda self, closure=None: rates.append(self.param_groups[0]["lr"]),
+    )
     student = pupil()
-    before = state(student)
-    train, validation = examples
-    lies = replace(train, truth=1 - train.truth)
-    *_, last = tune(student, lies, validation, schedule(student), LocalRuntime())
-    assert last["best_epoch"] == 0
-    assert all(torch.equal(before[name], tensor) for name, tensor in student.state_dict().items())
-
-
-def test_it_stops_early_against_the_best_not_the_previous_epoch(examples):
-    student = pupil()
-    train, validation = examples
-    lies = replace(train, truth=1 - train.truth)
-    recipe = replace(RECIPE, epochs=50, patience=3)
-    records = list(tune(student, lies, validation, schedule(student, recipe), LocalRuntime()))
-    assert records[-1]["epochs"] == records[-1]["best_epoch"] + 3
+    records = list(
+        tune(student, *examples, schedule(student, deadline=20.0), LocalRuntime())
+    )
+    assert "time limit" in records[-1]["stopped"]
+    assert rates[-1] < 0.2 * max(rates) and max(rates) <= RECIPE.learning_rate
 
 
 def test_a_resumed_run_is_the_run_never_killed(examples, tmp_path):

@@ -6,8 +6,9 @@ from tutelage.data.facts import FactsStore
 from tutelage.data.parts import Parts
 from tutelage.data.sources import Source, open_source, open_unlabelled
 from tutelage.data.splits import carve_validation, split
+from tutelage.data.thin import thin
 
 __all__ = [
     "Checked", "Dataset", "Example", "FactsStore", "Finding", "Part", "Parts", "Source",
-    "carve_validation", "check", "digest_item", "open_source", "open_unlabelled", "split",
+    "carve_validation", "check", "digest_item", "open_source", "open_unlabelled", "split", "thin",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""What a killed run goes on from: weights, optimiser, best weights and history, in one safetensors file."""
+"""What a killed run goes on from: weights, optimiser and history, in one safetensors file."""
 
 from __future__ import annotations
 
@@ -21,10 +21,9 @@ def save_checkpoint(path: Path | None, identity: str, pupil: Pupil, optimiser: t
     if path is None:
         return
     arrays = {f"pupil/{n}": t.detach().cpu().numpy() for n, t in pupil.state_dict().items()}
-    arrays |= {f"best/{n}": t.cpu().numpy() for n, t in race.best.items()}
     for index, moments in optimiser.state_dict()["state"].items():
         arrays |= {f"optimiser/{index}/{n}": np.asarray(t.cpu()) for n, t in moments.items()}
-    told = {n: getattr(race, n) for n in ("epoch", "best_epoch", "best_loss", "first_accuracy", "history")}  # fmt: skip
+    told = {"epoch": race.epoch, "history": race.history}
     arrays["race"] = np.frombuffer(json.dumps({"identity": identity, **told}).encode(), np.uint8)
     write_arrays(path, arrays)
 
@@ -41,7 +40,6 @@ def load_checkpoint(path: Path | None, identity: str, pupil: Pupil, optimiser: t
     if told.pop("identity") != identity:
         return False
     pupil.load_state_dict(_part(arrays, "pupil/"))
-    race.best = _part(arrays, "best/")
     _restore(optimiser, _part(arrays, "optimiser/"))
     for name, value in told.items():
         setattr(race, name, value)

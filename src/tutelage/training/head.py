@@ -3,18 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+import numpy as np
+
+from tutelage.features.activations import FeatureRows
 from tutelage.heads.choose import HeadChoice, fit_heads
 from tutelage.heads.reject import RejectRule, fit_reject
+from tutelage.teachers.cuts import tapped
 from tutelage.training.lesson import Lesson
 
 
 def fit_head(lesson: Lesson, indices: Sequence[int]) -> HeadChoice:
-    """The best closed-form (or refined) head for some training items, by left-out log-loss."""
+    """The best closed-form (or refined) head for some training items, by left-out log-loss.
+
+    A head that reads all tapped stages side by side is tried too (Head2Toe: Evci et al., ICML 2022), and
+    taken if its left-out log-loss is lower.
+    """
     with lesson.run.phase("features"):
         rows = lesson.training_rows(indices)
     with lesson.run.phase("head"):
-        return fit_heads(rows, classes=len(lesson.classes))
+        narrow = fit_heads(rows, classes=len(lesson.classes))
+        reads = tapped(lesson.teacher.card)
+        if not reads:
+            return narrow
+        wide = _wide(lesson, indices, reads)
+        better, why = _wider(narrow, wide)
+        chosen = wide if better else narrow
+        return replace(chosen, because=(*chosen.because, why))
+
+
+def _wide(lesson: Lesson, indices: Sequence[int], reads: tuple[int, ...]) -> HeadChoice:
+    rows = lesson.training_rows(indices, reads=reads)
+    assert isinstance(rows.rows, FeatureRows)
+    found = fit_heads(rows, classes=len(lesson.classes), blocks=rows.rows.widths)
+    return replace(found, reads=reads)
+
+
+def _wider(narrow: HeadChoice, wide: HeadChoice) -> tuple[bool, str]:
+    """Whether the wide head tells left-out items better, and a sentence."""
+    if not (wide.table and narrow.table):
+        return False, "no item can be left out: the last stage alone is read"
+    losses = [float(np.mean(choice.surprise)) for choice in (wide, narrow)]
+    better = losses[0] < losses[1]
+    told = f"a head on all {len(wide.reads) + 1} stages has a left-out log-loss of {losses[0]:.3f}, one on the last stage {losses[1]:.3f}"
+    return better, told if better else f"{told}: the last stage alone is read"
 
 
 def probe(lesson: Lesson) -> HeadChoice:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,15 +14,29 @@ from tutelage.data import Checked, Dataset, FactsStore, Parts
 from tutelage.errors import DataError
 from tutelage.evaluation.task import SINGLE, Task
 from tutelage.features.activations import Activations
-from tutelage.features.choice import engine_for
+from tutelage.features.choice import engine_for, speed
 from tutelage.files import cache_root
 from tutelage.heads.choose import HeadChoice, class_weights
 from tutelage.heads.rows import TrainingRows
 from tutelage.modality import InputSpec
 from tutelage.run import Run
 from tutelage.teachers import Line, Teacher
+from tutelage.training.budget import Plan, fit_to_time, left
 from tutelage.training.options import FitOptions
 from tutelage.training.recipe import views_for
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Why this teacher, where several were measured.
+
+    Attributes:
+        because: sentences.
+        table: a row a candidate.
+    """
+
+    because: tuple[str, ...] = ()
+    table: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -37,6 +52,8 @@ class Lesson:
         run: where records go.
         seed: of training only; splits and views have their own.
         task: what is predicted.
+        chosen: why this teacher.
+        dropped: what was left out for time, in sentences.
     """
 
     checked: Checked
@@ -47,6 +64,8 @@ class Lesson:
     run: Run
     seed: int = 0
     task: Task = SINGLE
+    chosen: Chosen = Chosen()
+    dropped: tuple[str, ...] = ()
     probes: dict[tuple[int, ...], HeadChoice] = field(default_factory=dict)
     """Heads fitted so far, by the items they were fitted on."""
 
@@ -84,8 +103,13 @@ class Lesson:
         """
         return self.activations.ensure(cut, indices, views or self.views)
 
-    def training_rows(self, indices: Sequence[int], views: int | None = None) -> TrainingRows:
+    def training_rows(self, indices: Sequence[int], views: int | None = None, reads: Sequence[int] = ()) -> TrainingRows:  # fmt: skip
         """Pooled features of items with targets, groups and weights, as a head wants them.
+
+        Args:
+            indices: items.
+            views: rows an item has.
+            reads: tapped stages that the head reads beside the last.
 
         Raises:
             DataError: fewer than two classes are left.
@@ -99,12 +123,19 @@ class Lesson:
                 expected="at least two classes", next="See what is wrong with: tutelage check DATA",
             )  # fmt: skip
         return TrainingRows(
-            rows=self.activations.features(indices, many),
+            rows=self.activations.features(indices, many, reads),
             targets=np.repeat(targets, many, axis=0),
             groups=np.repeat(self.group_numbers(indices), many),
             scored=np.tile(np.arange(many) == 0, len(indices)),
             weights=np.repeat(class_weights(targets) / many, many),
         )
+
+    def features(
+        self, indices: Sequence[int], reads: Sequence[int] = ()
+    ) -> npt.NDArray[np.float32]:
+        """Pooled features (N, D) of the plain views of items that can be read, as a head reads them."""
+        indices = self.readable(self.depth, indices, 1)
+        return np.concatenate(list(self.activations.features(indices, 1, reads)))
 
     def group_numbers(self, indices: Sequence[int]) -> npt.NDArray[np.int64]:
         """A number for each item's group (copies of one image; one patient)."""
@@ -114,7 +145,7 @@ class Lesson:
 
 
 @contextmanager
-def open_lesson(checked: Checked, parts: Parts, teacher: Teacher, options: FitOptions, run: Run) -> Iterator[Lesson]:  # fmt: skip
+def open_lesson(checked: Checked, parts: Parts, teacher: Teacher, options: FitOptions, run: Run, chosen: Chosen = Chosen()) -> Iterator[Lesson]:  # fmt: skip
     """Choose the input size and the engine, and open the cache; nothing is extracted yet."""
     dataset = checked.dataset
     spec = input_spec(teacher, checked, parts.train)
@@ -123,8 +154,14 @@ def open_lesson(checked: Checked, parts: Parts, teacher: Teacher, options: FitOp
         run.log({"engine": str(engine), "because": because})
     items = [example.item for example in dataset.examples]
     views = views_for(len(parts.train), len(dataset.classes))
+    plan = Plan(parts, views)
+    if options.time_limit is not None:
+        rate = speed(teacher, spec, str(engine))
+        plan = fit_to_time(parts, checked, views, rate, left(options, run), teacher.card.width)
     with Activations(teacher, spec, engine, items, checked.digests, announce=run.progress) as activations:  # fmt: skip
-        yield Lesson(checked, parts, teacher, activations, views, run, options.seed)
+        yield Lesson(
+            checked, plan.parts, teacher, activations, plan.views, run, options.seed, chosen=chosen, dropped=plan.dropped
+        )  # fmt: skip
 
 
 def input_spec(teacher: Teacher, checked: Checked, indices: Sequence[int]) -> InputSpec:

@@ -1,15 +1,16 @@
 """The loop: from a fitted head, tune the tail on cached activations; yields records.
 
 It knows the runtime, not the place; printing, progress and the log are consumers of its records.
-The best epoch is kept against the best so far, and epoch 0, the frozen head itself, is in the race:
-the student is never worse than its own head on the validation part.
+The last weights are what comes back: the rate falls to zero over the whole schedule, and an epoch picked
+by a few validation items was worse than that on every set it was tried on. Whether they beat the frozen
+head, which is epoch 0, is the guard's question (``training.guard``).
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,11 +25,15 @@ from tutelage.evaluation.calibration import fit_temperature, log_softmax
 from tutelage.features.cache import Gathered
 from tutelage.heads.linear import LinearHead
 from tutelage.network.stages import Activation, channels_last, hold_statistics
+from tutelage.network.taps import joined
 from tutelage.runtime import Runtime, keep_freed_memory
 from tutelage.training.checkpoint import load_checkpoint, save_checkpoint
 from tutelage.training.recipe import Recipe
 
 Record = Mapping[str, Any]
+
+WARM = 0.1
+"""Share of the schedule in which the rate rises."""
 
 
 class HeadModule(nn.Module):
@@ -59,15 +64,21 @@ class HeadModule(nn.Module):
 
 
 class Pupil(nn.Module):
-    """What is trained: the tail (with what prepares its input) under the head."""
+    """What is trained: the tail (with what prepares its input) under the head.
 
-    def __init__(self, tail: nn.Module, head: HeadModule) -> None:
+    Args:
+        tail: gives the features, and taps where the head reads some.
+        head: on what it reads, side by side.
+        reads: the stages that it reads beside the last.
+    """
+
+    def __init__(self, tail: nn.Module, head: HeadModule, reads: Sequence[int] = ()) -> None:
         super().__init__()
-        self.tail, self.head = tail, head
+        self.tail, self.head, self.reads = tail, head, tuple(reads)
 
     def forward(self, activation: Activation) -> Tensor:
         """Activation at the cut -> logits (N, C)."""
-        logits: Tensor = self.head(self.tail(activation)["x"])
+        logits: Tensor = self.head(joined(self.tail(activation), self.reads))
         return logits
 
 
@@ -99,18 +110,16 @@ class Schedule:
 
 @dataclass
 class Race:
-    """The state of a run between epochs: the best so far, and what it was measured by."""
+    """The state of a run between epochs."""
 
     epoch: int = 0
-    best_epoch: int = 0
-    best_loss: float = math.inf
-    first_accuracy: float = 0.0
-    best: dict[str, Tensor] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
 
 
 def tune(pupil: Pupil, train: Examples, validation: Examples, schedule: Schedule, runtime: Runtime) -> Iterator[Record]:  # fmt: skip
-    """Train; yields one record an epoch, the last weights restored to the best epoch's.
+    """Train to the end of the schedule; yields one record an epoch.
+
+    Where the deadline comes sooner, the rate falls with the time instead, and ends with it.
 
     Raises:
         TrainingError: the loss stopped being finite.
@@ -123,51 +132,56 @@ def tune(pupil: Pupil, train: Examples, validation: Examples, schedule: Schedule
     if not load_checkpoint(schedule.checkpoint, schedule.identity, pupil, optimiser, race):
         _judge(pupil, validation, race, runtime, math.nan)
         yield race.history[-1]
-    while not _over(race, schedule):
+    clock = Clock(time.monotonic(), schedule.deadline)
+    while race.epoch < schedule.recipe.epochs and not clock.over:
         started = time.monotonic()
         race.epoch += 1
-        loss = _epoch(pupil, train, optimiser, race.epoch, schedule, runtime)
-        if loss is None:
-            yield {"stopped": f"the time limit ended tuning in epoch {race.epoch}"}
-            break
+        loss = _epoch(pupil, train, optimiser, race.epoch, schedule, runtime, clock)
         _judge(pupil, validation, race, runtime, loss)
         save_checkpoint(schedule.checkpoint, schedule.identity, pupil, optimiser, race)
         seconds = time.monotonic() - started
-        yield {
-            **race.history[-1],
-            "seconds": seconds,
-            "left": seconds * (schedule.recipe.epochs - race.epoch),
-        }
-    pupil.load_state_dict(race.best)
-    yield {
-        "best_epoch": race.best_epoch,
-        "epochs": race.epoch,
-        "validation_log_loss": race.best_loss,
-    }
+        yield {**race.history[-1], "seconds": seconds, "left": seconds * (schedule.recipe.epochs - race.epoch)}  # fmt: skip
+    if race.epoch < schedule.recipe.epochs:
+        yield {"stopped": f"the time limit ended tuning after {race.epoch} of {schedule.recipe.epochs} epochs"}  # fmt: skip
 
 
-def _over(race: Race, schedule: Schedule) -> bool:
-    waited = race.epoch - race.best_epoch
-    return race.epoch >= schedule.recipe.epochs or waited >= schedule.recipe.patience
+@dataclass(frozen=True)
+class Clock:
+    """How much of the time for tuning is spent."""
+
+    started: float
+    deadline: float
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing is left."""
+        return time.monotonic() > self.deadline
+
+    @property
+    def spent(self) -> float:
+        """Share of the time, 0 without a deadline."""
+        room = self.deadline - self.started
+        return 0.0 if math.isinf(room) else min(1.0, (time.monotonic() - self.started) / max(1e-9, room))  # fmt: skip
 
 
-def _epoch(pupil: Pupil, train: Examples, optimiser: torch.optim.Optimizer, epoch: int, schedule: Schedule, runtime: Runtime) -> float | None:  # fmt: skip
-    """Mean loss of one epoch; None if the deadline came first, and then the epoch does not count."""
+def _epoch(pupil: Pupil, train: Examples, optimiser: torch.optim.Optimizer, epoch: int, schedule: Schedule, runtime: Runtime, clock: Clock) -> float:  # fmt: skip
+    """Mean loss of one epoch, of what the deadline left of it."""
     pupil.train()
     if schedule.hold:
         hold_statistics(pupil)
     rng = np.random.default_rng([schedule.seed, epoch])
     order, views = rng.permutation(len(train)), rng.integers(0, train.views, len(train))
     weights = torch.tensor(schedule.class_weights, dtype=torch.float32, device=runtime.device)
-    size, total = schedule.recipe.batch, 0.0
+    size, total, seen = schedule.recipe.batch, 0.0, 0
     steps = math.ceil(len(train) / size)
     with torch.random.fork_rng(devices=[]):  # dropout draws from the global stream: borrow it
         torch.manual_seed(schedule.seed * 1_000 + epoch)
         for step in range(steps):
-            if time.monotonic() > schedule.deadline:
-                return None
+            if clock.over:
+                break
             chosen = order[step * size : (step + 1) * size]
-            _set_rate(optimiser, schedule.recipe, (epoch - 1) * steps + step, steps)
+            done = ((epoch - 1) * steps + step) / (schedule.recipe.epochs * steps)
+            _set_rate(optimiser, schedule.recipe, max(done, clock.spent))
             logits = pupil(_batch(train.rows, chosen * train.views + views[chosen], runtime))
             truth = torch.from_numpy(train.truth[chosen]).to(runtime.device)
             loss = nn.functional.cross_entropy(logits, truth, weight=weights)
@@ -175,8 +189,8 @@ def _epoch(pupil: Pupil, train: Examples, optimiser: torch.optim.Optimizer, epoc
             optimiser.zero_grad(set_to_none=True)
             runtime.backward(loss)
             optimiser.step()
-            total += float(loss.detach()) * len(chosen)
-    return total / len(train)
+            total, seen = total + float(loss.detach()) * len(chosen), seen + len(chosen)
+    return total / max(1, seen)
 
 
 def _finite(loss: Tensor, epoch: int) -> None:
@@ -187,41 +201,36 @@ def _finite(loss: Tensor, epoch: int) -> None:
         )  # fmt: skip
 
 
-def _set_rate(optimiser: torch.optim.Optimizer, recipe: Recipe, step: int, steps: int) -> None:
+def _set_rate(optimiser: torch.optim.Optimizer, recipe: Recipe, done: float) -> None:
     """Warm-up over the first tenth, then a cosine to zero; each group has its own ``share``."""
-    total = recipe.epochs * steps
-    warm = max(1, total // 10)
-    now = (step + 1) / warm if step < warm else 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, total - warm)))  # fmt: skip
+    now = (done + 0.01) / WARM if done < WARM - 0.01 else 0.5 * (1 + math.cos(math.pi * (done - WARM) / (1 - WARM)))  # fmt: skip
     for group in optimiser.param_groups:
-        group["lr"] = recipe.learning_rate * now * group["share"]
+        group["lr"] = recipe.learning_rate * min(1.0, now) * group["share"]
 
 
 def _batch(rows: Gathered, indices: npt.NDArray[np.int64], runtime: Runtime) -> Activation:
-    taken = rows.take(indices)
-    tensors = {name: torch.from_numpy(array).to(runtime.device) for name, array in taken.items()}
+    return as_activation(rows.take(indices), runtime.device)
+
+
+def as_activation(rows: Mapping[str, npt.NDArray[Any]], device: str = "cpu") -> Activation:
+    """Rows of the cache as tensors; half precision becomes float32."""
+    tensors = {name: torch.from_numpy(array).to(device) for name, array in rows.items()}
     return {name: t.float() if t.dtype == torch.float16 else t for name, t in tensors.items()}
 
 
 def _judge(pupil: Pupil, validation: Examples, race: Race, runtime: Runtime, loss: float) -> None:
-    """Score the plain view; the best is the lowest log-loss after a temperature, at no lost accuracy."""
-    logits = _logits(pupil, validation, runtime)
+    """Score the plain views, the log-loss after the temperature that suits them."""
+    logits = logits_of(pupil, validation, runtime)
     temperature = fit_temperature(logits, validation.truth)
     picked = log_softmax(logits / temperature)[np.arange(len(validation)), validation.truth]
-    log_loss, accuracy = float(-picked.mean()), float((logits.argmax(1) == validation.truth).mean())
-    if race.epoch == 0:
-        race.first_accuracy = accuracy
-    better = log_loss < race.best_loss and accuracy >= race.first_accuracy
-    if better:
-        race.best_loss, race.best_epoch = log_loss, race.epoch
-        race.best = {name: t.detach().clone() for name, t in pupil.state_dict().items()}
-    record = {"epoch": race.epoch, "loss": None if math.isnan(loss) else loss, "best": better}
-    race.history.append(
-        {**record, "validation_log_loss": log_loss, "validation_accuracy": accuracy}
-    )
+    accuracy = float((logits.argmax(1) == validation.truth).mean())
+    record = {"epoch": race.epoch, "loss": None if math.isnan(loss) else loss}
+    race.history.append({**record, "validation_log_loss": float(-picked.mean()), "validation_accuracy": accuracy})  # fmt: skip
 
 
 @torch.no_grad()
-def _logits(pupil: Pupil, examples: Examples, runtime: Runtime) -> npt.NDArray[np.float64]:
+def logits_of(pupil: Pupil, examples: Examples, runtime: Runtime) -> npt.NDArray[np.float64]:
+    """Logits (N, C) of the plain views, in eval mode."""
     pupil.eval()
     plain = np.arange(len(examples)) * examples.views
     parts = [

@@ -11,6 +11,9 @@ from tutelage.errors import DataError, UsageError
 from tutelage.run import Run
 from tutelage.teachers import Asked
 
+FINISH = 0.12
+"""Share of a time limit that is kept to save, to report, and to be late in."""
+
 
 @dataclass(frozen=True)
 class FitOptions:
@@ -19,6 +22,8 @@ class FitOptions:
     Attributes:
         teacher: name; ``auto`` is the embedded teacher. It, ``weights``, ``arch``, ``card``,
             ``allow_licence`` and ``channels`` are what ``teachers.Asked`` says.
+        teachers: several to measure and choose from, ``auto`` or names with commas between; see
+            ``advisor.shortlist``.
         freeze: ``auto``, ``all``, ``none``, a number of stages, or a stage's name.
         mode: deep, mid, full, scratch, or None.
         seed: of training only.
@@ -29,6 +34,7 @@ class FitOptions:
         group_by: a table's column, or a regex whose first group names the group of a path.
         test_share: share of the groups that test, where the source has no parts of its own.
         per_class_train: take this many items a class to train on, the rest to test on.
+        train_share: of the training items of each class, the rest is set aside; the test stays.
         time_limit: seconds for the whole fit, or None.
         device: ``auto``, ``cpu``, ``cuda``, ...
         keep_classes: the student still knows its teacher's classes; its layers then stay frozen.
@@ -54,6 +60,8 @@ class FitOptions:
     card: str | None = None
     allow_licence: bool = False
     keep_classes: bool = False
+    train_share: float = 1.0
+    teachers: str | None = None
 
     @property
     def asked(self) -> Asked:
@@ -74,8 +82,8 @@ class FitOptions:
         return asdict(self)
 
     def deadline(self, run: Run) -> float:
-        """When tuning must have ended, on the clock of ``time.monotonic``; a tenth is kept to finish in."""
-        return math.inf if self.time_limit is None else run.started + 0.9 * self.time_limit
+        """When the work must have ended, on the clock of ``time.monotonic``; some is kept to finish in."""
+        return math.inf if self.time_limit is None else run.started + (1 - FINISH) * self.time_limit
 
 
 def require(options: FitOptions, checked: Checked, parts: Parts) -> None:

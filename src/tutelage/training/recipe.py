@@ -19,13 +19,12 @@ class Recipe:
     Attributes:
         mode: deep, mid, full or scratch.
         views: rows an image has in the cache: the plain one and views - 1 random ones.
-        epochs: passes over the training images at most; 0 where only the head is fitted.
+        epochs: passes over the training images; 0 where only the head is fitted.
         batch: images a step.
         learning_rate: AdamW's peak, after a warm-up of a tenth of the steps, then a cosine to zero.
         weight_decay: AdamW's.
         stage_decay: factor on the learning rate from one stage to the one before it.
-        patience: epochs without a better validation log-loss before stopping.
-        validation: share of the training groups that tuning keeps aside to choose its epoch.
+        validation: share of the training groups that tuning keeps aside to be judged on.
     """
 
     mode: Mode
@@ -35,7 +34,6 @@ class Recipe:
     learning_rate: float
     weight_decay: float
     stage_decay: float
-    patience: int
     validation: float
 
     def as_json(self) -> dict[str, Any]:
@@ -53,9 +51,14 @@ def recipe_for(mode: Mode, n: int, classes: int) -> Recipe:
     """The recipe for n training images of some classes."""
     views = views_for(n, classes)
     if mode == "deep":
-        return Recipe(mode, views, 0, 0, 0.0, 0.0, 1.0, 0, 0.0)
-    epochs = max(4, min(12, round(24_000 / max(1, n))))
+        return Recipe(mode, views, 0, 0, 0.0, 0.0, 1.0, 0.0)
+    epochs = epochs_for(n) if mode == "mid" else min(12, epochs_for(n))
     if mode == "scratch":
-        return Recipe(mode, max(2, views), 3 * epochs, 32, 1e-3, 0.05, 1.0, 3 * epochs, 0.15)
+        return Recipe(mode, max(2, views), 3 * epochs, 32, 1e-3, 0.05, 1.0, 0.15)
     decay = 1.0 if mode == "mid" else 0.8
-    return Recipe(mode, max(2, views), epochs, 32, 3e-4, 0.05, decay, 5, 0.15)
+    return Recipe(mode, max(2, views), epochs, 32, 3e-4, 0.05, decay, 0.15)
+
+
+def epochs_for(n: int) -> int:
+    """20 for few images, falling to 12 from 500 on, and below that from 2,000 on; at least 4."""
+    return max(4, min(20, max(12, round(6_000 / max(1, n))), round(24_000 / max(1, n))))

@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
-from torch import nn
 
 from tutelage.data import Parts, carve_validation
 from tutelage.files import digest_json
 from tutelage.heads.choose import class_weights
 from tutelage.heads.linear import LinearHead
 from tutelage.network.decision import FreezeDecision
+from tutelage.network.fold import fold_held
 from tutelage.network.stages import Network
+from tutelage.network.taps import Tapped
 from tutelage.runtime import Runtime
 from tutelage.training.head import fit_head
 from tutelage.training.lesson import Lesson
-from tutelage.training.loop import Examples, HeadModule, Pupil, Schedule, tune
+from tutelage.training.loop import (
+    Examples,
+    HeadModule,
+    Pupil,
+    Schedule,
+    as_activation,
+    logits_of,
+    tune,
+)
+from tutelage.training.pace import remember_rate
 from tutelage.training.recipe import Recipe
+
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -30,45 +44,58 @@ class Tuned:
     Attributes:
         network: its tail trained, its trunk untouched.
         head: the trained head, at temperature 1.
-        best_epoch: 0 means that the frozen head was never beaten on the validation part.
+        reads: the stages that it reads beside the last.
         train, validation: the items of the two parts.
         history: one record an epoch.
+        before, after: logits (V, C) of the validation items by the first head and by what came back.
     """
 
     network: Network
     head: LinearHead
-    best_epoch: int
+    reads: tuple[int, ...]
     train: tuple[int, ...]
     validation: tuple[int, ...]
     history: tuple[dict[str, Any], ...]
+    before: Floats
+    after: Floats
 
 
 def tune_tail(lesson: Lesson, decision: FreezeDecision, recipe: Recipe, runtime: Runtime, deadline: float) -> Tuned:  # fmt: skip
-    """Train the stages after the cut; the best epoch by validation log-loss is what comes back."""
+    """Train the stages after the cut, under the head that was fitted on their frozen output."""
     inner = _with_validation(lesson.parts, lesson, recipe)
     cut = decision.frozen
     train = lesson.readable(cut, inner.train, recipe.views)
     validation = lesson.readable(cut, inner.val, recipe.views)
-    head = _first_head(lesson, decision, inner)
+    head, reads = _first_head(lesson, decision, inner)
     network = _network(lesson, decision)
-    prepare = [] if cut else [lesson.teacher.prepare(lesson.activations.spec)]
-    pupil = Pupil(nn.Sequential(*prepare, network.tail(cut)), HeadModule(head))
+    prepare = None if cut else lesson.teacher.prepare(lesson.activations.spec)
+    judged = _examples(lesson, cut, validation, recipe.views)
+    tail = Tapped([stage.module for stage in network.stages[cut:]], reads, cut, prepare)
+    pupil = Pupil(tail, HeadModule(head), reads)
+    held = decision.mode != "scratch"
+    unfold = fold_held(pupil.tail.eval(), as_activation(judged.rows.read(0, 2))) if held else _nothing  # fmt: skip
     schedule = Schedule(
-        recipe, lesson.seed, _weights(lesson, train), hold=decision.mode != "scratch",
+        recipe, lesson.seed, _weights(lesson, train), hold=held,
         groups=_groups(network, cut, pupil, recipe), checkpoint=lesson.run.folder / "checkpoint.safetensors",
         deadline=deadline, identity=_identity(lesson, decision, recipe, train),
     )  # fmt: skip
-    history = []
+    history: list[dict[str, Any]] = []
     with lesson.run.phase("tune"):
-        examples = (
-            _examples(lesson, cut, train, recipe.views),
-            _examples(lesson, cut, validation, recipe.views),
-        )
-        for record in tune(pupil, *examples, schedule, runtime):
+        for record in tune(pupil, _examples(lesson, cut, train, recipe.views), judged, schedule, runtime):  # fmt: skip
             lesson.run.log(record)
             history.append(dict(record))
+        after = logits_of(pupil, judged, runtime)
+    unfold()
+    remember_rate(lesson, cut, len(train), history if math.isinf(deadline) else [])
     network.model.cpu().eval()
-    return Tuned(network, pupil.head.linear_head(), history[-1]["best_epoch"], train, validation, tuple(history))  # fmt: skip
+    before = head.logits(lesson.features(validation, reads))
+    return Tuned(
+        network, pupil.head.linear_head(), reads, train, validation, tuple(history), before, after,
+    )  # fmt: skip
+
+
+def _nothing() -> None:
+    """Where nothing was folded."""
 
 
 def _with_validation(parts: Parts, lesson: Lesson, recipe: Recipe) -> Parts:
@@ -76,14 +103,14 @@ def _with_validation(parts: Parts, lesson: Lesson, recipe: Recipe) -> Parts:
     return parts if parts.val else carve_validation(parts, lesson.checked, recipe.validation)
 
 
-def _first_head(lesson: Lesson, decision: FreezeDecision, inner: Parts) -> LinearHead:
+def _first_head(lesson: Lesson, decision: FreezeDecision, inner: Parts) -> tuple[LinearHead, tuple[int, ...]]:  # fmt: skip
     """LP-FT: the head fitted on frozen features; for scratch, zeros and a standard deviation of 0.01."""
     if decision.mode != "scratch":
-        head: LinearHead = fit_head(lesson, inner.train).head
-        return head
+        choice = fit_head(lesson, inner.train)
+        return choice.head, choice.reads
     width, classes = lesson.teacher.card.width, len(lesson.classes)
     weight = np.random.default_rng(lesson.seed).normal(0, 0.01, (width, classes))
-    return LinearHead("scratch", weight, np.zeros(classes), np.zeros(width), np.ones(width), False, 1.0, 0.0)  # fmt: skip
+    return LinearHead("scratch", weight, np.zeros(classes), np.zeros(width), np.ones(width), False, 1.0, 0.0), ()  # fmt: skip
 
 
 def _network(lesson: Lesson, decision: FreezeDecision) -> Network:

@@ -22,6 +22,8 @@ from tutelage.student.joint import old_classes, old_labels
 from tutelage.student.predict import features_at, judge
 from tutelage.teachers import Card, Teacher
 from tutelage.teachers.card import builder_version
+from tutelage.training.budget import after_tuning
+from tutelage.training.guard import guard
 from tutelage.training.head import fit_reject_rule, probe
 from tutelage.training.lesson import Lesson
 from tutelage.training.recipe import Recipe, recipe_for
@@ -56,8 +58,8 @@ class Trained:
 def train(lesson: Lesson, decision: FreezeDecision, runtime: Runtime, deadline: float = math.inf, *, keep_classes: bool = False) -> Trained:  # fmt: skip
     """Train the student that the decision asks for.
 
-    The student is never worse than its own frozen head: if no epoch beats it on the validation
-    part, the frozen head is fitted on all training items and shipped instead, and that is said.
+    Where the guard does not find the tail better than the frozen head on the validation part, the head
+    is fitted on all training items and shipped instead, and that is said.
 
     Args:
         keep_classes: the student still knows its teacher's classes; only with a frozen network.
@@ -65,22 +67,24 @@ def train(lesson: Lesson, decision: FreezeDecision, runtime: Runtime, deadline: 
     recipe = recipe_for(decision.mode, len(lesson.parts.train), len(lesson.classes))
     if decision.mode == "deep":
         trained = _head_only(lesson, decision, recipe)
+        trained = replace(trained, warnings=(*lesson.dropped, *trained.warnings))
         return _still_knowing(trained, lesson) if keep_classes else trained
     from tutelage.training.tail import (
         tune_tail,  # PyTorch is imported only where something is tuned
     )
 
-    tuned = tune_tail(lesson, decision, recipe, runtime, deadline)
+    limit = deadline if math.isinf(deadline) else deadline - after_tuning(lesson)
+    tuned = tune_tail(lesson, decision, recipe, runtime, limit)
     stopped = tuple(record["stopped"] for record in tuned.history if "stopped" in record)
-    if tuned.best_epoch == 0 and decision.mode != "scratch":
-        trained = _guarded(lesson, decision)
-    else:
+    verdict = guard(tuned.before, tuned.after, lesson.truth(tuned.validation), decision.prior)
+    if decision.mode == "scratch" or verdict.ships:
         trained = _tuned(lesson, decision, recipe, tuned)
-    return replace(trained, warnings=(*stopped, *trained.warnings))
+    else:
+        trained = _guarded(lesson, decision, verdict.because)
+    return replace(trained, warnings=(*lesson.dropped, *stopped, *trained.warnings))
 
 
-def _guarded(lesson: Lesson, decision: FreezeDecision) -> Trained:
-    why = f"no epoch of {decision.mode} beat the frozen head on the validation part: the frozen head is shipped"  # fmt: skip
+def _guarded(lesson: Lesson, decision: FreezeDecision, why: str) -> Trained:
     deep = replace(decision, mode="deep", cut=lesson.depth, because=(*decision.because, why))
     recipe = recipe_for("deep", len(lesson.parts.train), len(lesson.classes))
     trained = _head_only(lesson, deep, recipe)
@@ -89,8 +93,8 @@ def _guarded(lesson: Lesson, decision: FreezeDecision) -> Trained:
 
 def _head_only(lesson: Lesson, decision: FreezeDecision, recipe: Recipe) -> Trained:
     choice = probe(lesson)
+    facts = _facts(lesson, decision, recipe, choice.reads)
     reject = fit_reject_rule(lesson, lesson.parts.train, choice)
-    facts = _facts(lesson, decision, recipe)
     student = _student(
         lesson, facts, lesson.teacher, choice.head, reject, choice.statistics.as_arrays()
     )
@@ -110,7 +114,7 @@ def _tuned(lesson: Lesson, decision: FreezeDecision, recipe: Recipe, tuned: Tune
     card = lesson.teacher.card
     tensors = {n: t.numpy() for n, t in tuned.network.model.state_dict().items()}
     own = replace(lesson.teacher, tensors=lambda: tensors)
-    facts = _facts(lesson, decision, recipe)
+    facts = _facts(lesson, decision, recipe, tuned.reads)
     draft = _student(lesson, facts, own, tuned.head, None, {})
     with lesson.run.phase("calibrate"):
         student = _calibrated(lesson, draft, tuned)
@@ -126,7 +130,7 @@ def _calibrated(lesson: Lesson, draft: Student, tuned: Tuned) -> Student:
     temperature = fit_temperature(draft.head.logits(left_out), truth)
     head = replace(draft.head, temperature=temperature)
     own = features_at(draft, lesson.activations, tuned.train)
-    rows = _plain_rows(lesson, own, tuned.train)
+    rows = _plain_rows(lesson, own[:, -lesson.teacher.card.width :], tuned.train)
     reject = fit_reject(rows, head, left_out=left_out)
     finished = replace(draft, head=head, reject=reject)
     return replace(finished, golden=_with_probabilities(finished, finished.golden))
@@ -141,13 +145,13 @@ def _plain_rows(lesson: Lesson, features: Any, indices: Sequence[int]) -> Traini
     )  # fmt: skip
 
 
-def _facts(lesson: Lesson, decision: FreezeDecision, recipe: Recipe) -> StudentFacts:
+def _facts(lesson: Lesson, decision: FreezeDecision, recipe: Recipe, reads: tuple[int, ...]) -> StudentFacts:  # fmt: skip
     card: Card = lesson.teacher.card
     return StudentFacts(
         classes=lesson.classes, task=lesson.task.kind, modality=lesson.teacher.modality.name,
         mode=decision.mode, cut=decision.cut, card=card, built_with=builder_version(card.architecture),
         spec=lesson.activations.spec, engine=lesson.activations.engine,
-        recipe={**recipe.as_json(), "seed": lesson.seed},
+        recipe={**recipe.as_json(), "seed": lesson.seed}, reads=reads,
     )  # fmt: skip
 
 
