@@ -13,16 +13,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tutelage.api import check, fit, load
+    from tutelage.api import advise, check, compare, fit, load
     from tutelage.errors import TutelageError
     from tutelage.estimator import TransferClassifier
     from tutelage.student import Student
 
 __version__ = "0.1.0"
-__all__ = ["Student", "TransferClassifier", "TutelageError", "__version__", "check", "fit", "load"]
+__all__ = ["Student", "TransferClassifier", "TutelageError", "__version__", "advise", "check", "compare", "fit", "load"]  # fmt: skip
 
 _WHERE = {
     "fit": "tutelage.api", "load": "tutelage.api", "check": "tutelage.api",
+    "compare": "tutelage.api", "advise": "tutelage.api",
     "TransferClassifier": "tutelage.estimator", "Student": "tutelage.student",
     "TutelageError": "tutelage.errors",
 }  # fmt: skip

@@ -7,20 +7,32 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tutelage.comparison import compare_run, resume_comparison
 from tutelage.data import Checked, open_source
 from tutelage.data import check as check_data
 from tutelage.errors import UsageError
 from tutelage.modality import Modality
 from tutelage.modality.images import IMAGES
-from tutelage.pipeline import tell_story
-from tutelage.report import Fitted
+from tutelage.network.decision import MODES
+from tutelage.pipeline import tell_story, tell_verdict
+from tutelage.report import Advised, Fitted
 from tutelage.run import Listener, open_run, reopen_run, silent
 from tutelage.student import Student, load
 from tutelage.student.predict import evaluate_on
 from tutelage.teachers import Teacher, teacher_from_module
 from tutelage.training import FitOptions
 
-__all__ = ["check", "evaluate", "fit", "fit_run", "load", "resume_run"]
+__all__ = [
+    "advise",
+    "advise_run",
+    "check",
+    "compare",
+    "evaluate",
+    "fit",
+    "fit_run",
+    "load",
+    "resume_run",
+]
 
 
 def fit(
@@ -72,6 +84,36 @@ def fit_run(
     return tell_story(named or source, labels, options, run, own, beside)
 
 
+def advise(source: Any, labels: Sequence[str] | None = None, **dials: Any) -> dict[str, Any]:
+    """How deep to freeze, and why; trains nothing. Arguments as for ``fit``.
+
+    Returns:
+        What ``advise --json`` prints: ``mode``, ``cut``, ``because``, ``expected``, ``similarity``, ``table``, ...
+
+    Example:
+        >>> advise("photos/")["because"][0]  # doctest: +SKIP
+        'freeze all 10 stages (deep-layer feature extraction) and fit a new head'
+    """
+    return dict(advise_run(source, labels, **dials).results)
+
+
+def advise_run(
+    source: Any, labels: Sequence[str] | None = None, *, teacher: Any = "auto", out: str | Path = "runs",
+    name: str | None = None, listener: Listener = silent, scores: bool = False, **dials: Any,
+) -> Advised:  # fmt: skip
+    """``advise``, handing over the run and the decision too.
+
+    Args:
+        scores: compute LogME, NLEEP and H-score of each stage too.
+    """
+    own = teacher if isinstance(teacher, Teacher) else _as_teacher(teacher)
+    options = _options(teacher=own.card.name if own else teacher, **dials)
+    named = str(Path(source).absolute()) if isinstance(source, str | Path) else None
+    args = {"source": named, "options": options.as_json()}
+    run = open_run(Path(out), "advise", name or (Path(named).stem if named else "arrays"), args, listener)  # fmt: skip
+    return tell_verdict(named or source, labels, options, run, own, scores)
+
+
 def resume_run(folder: str | Path, *, listener: Listener = silent, teacher: Teacher | None = None) -> Fitted:  # fmt: skip
     """Go on with an interrupted fit: same arguments, same folder, same result as never interrupted.
 
@@ -107,6 +149,47 @@ def evaluate(student: str | Path | Student, source: Any, labels: Sequence[str] |
     """Score a student on labelled data that it never saw; says so if it did see some of it."""
     known = load(student) if isinstance(student, str | Path) else student
     return evaluate_on(known, source, labels, seen=_trained_on(known))
+
+
+def compare(
+    run: str | Path | None = None, *, modes: Sequence[str] = MODES, seeds: int = 3, seed: int | None = None,
+    time_limit: float | None = None, curve: bool = False, out: str | Path = "runs",
+    resume: str | Path | None = None, listener: Listener = silent, teacher: Any = None,
+) -> dict[str, Any]:  # fmt: skip
+    """A finished fit against training from scratch and against the other modes: same data, split and budget.
+
+    Args:
+        run: the fit's run folder.
+        modes: the arms; the run's own mode is always one.
+        seeds: runs an arm, with ``seed``, ``seed + 1``, ...; ``deep``, which has no randomness, runs once.
+        seed: the first one; the run's own if None.
+        time_limit: seconds a run. If None, transfer arms take what they take, and scratch may take as
+            much as the dearest of them.
+        curve: scratch learns from a quarter and a half of the training items too, for ``data_saved``.
+        out: where run folders go.
+        resume: an interrupted comparison's folder, instead of ``run``; what it finished is kept.
+        teacher: the module, if the run's teacher came from Python.
+
+    Returns:
+        What ``compare --json`` prints: ``arms``, ``gain``, ``pairs``, ``verdict``, ``speed_up``, ``data_saved``, ...
+
+    Raises:
+        ArtefactError: no finished fit is there.
+        UsageError: its data or its teacher came from Python, or the arguments contradict each other.
+        DataError: it has no test part, or the data has changed since.
+
+    Example:
+        >>> compare("runs/fit/photos")["verdict"][0]  # doctest: +SKIP
+        'Transfer helps: +31.4 points (95 % interval +22.9 to +39.8) over scratch.'
+    """
+    given = teacher is None or isinstance(teacher, Teacher)
+    own = teacher if given else _as_teacher(teacher)
+    if resume is not None:
+        return resume_comparison(Path(resume), listener=listener, teacher=own)
+    return compare_run(
+        Path(run or "."), modes=modes, seeds=seeds, seed=seed, time_limit=time_limit, curve=curve,
+        out=Path(out), listener=listener, teacher=own,
+    )  # fmt: skip
 
 
 def _trained_on(student: Student) -> frozenset[str]:

@@ -7,12 +7,13 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from tutelage.errors import ArtefactError
 from tutelage.files import claim_folder, lock, read_json, write_json
+from tutelage.meter import Meter
 
 Listener = Callable[[Mapping[str, Any]], None]
 """Takes events: ``{"phase", "done", "total"}`` while something goes on, records of epochs, notes."""
@@ -23,20 +24,51 @@ def silent(event: Mapping[str, Any]) -> None:
 
 
 @dataclass
+class Pace:
+    """How fast something goes, by what it tells of itself; what comes before the first step does not count.
+
+    Attributes:
+        items: done between steps.
+        seconds: that they took.
+    """
+
+    items: int = 0
+    seconds: float = 0.0
+    _last: tuple[int, float] | None = None
+
+    def step(self, done: int, total: int) -> None:
+        """So many of all are done now."""
+        now = time.perf_counter()
+        if self._last is not None and done > self._last[0]:
+            self.items += done - self._last[0]
+            self.seconds += now - self._last[1]
+        self._last = (done, now) if done < total else None
+
+    @property
+    def rate(self) -> float | None:
+        """Items a second; None if nothing was seen to go on."""
+        return self.items / self.seconds if self.seconds > 0 else None
+
+
+@dataclass
 class Run:
-    """One run: its folder, its log, and the seconds of its phases.
+    """One run: its folder, its log, the seconds of its phases, and what it takes.
 
     Attributes:
         folder: absolute path.
         listener: who hears the events beside the log.
         seconds: phase -> seconds so far.
+        paces: what told its progress -> how fast it went.
         started: when, on the clock of ``time.monotonic``.
+        meter: of memory and energy; see ``metered``.
     """
 
     folder: Path
     listener: Listener = silent
     seconds: dict[str, float] = field(default_factory=dict)
+    paces: dict[str, Pace] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
+    meter: Meter = field(default_factory=Meter)
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -51,18 +83,24 @@ class Run:
             self.log({"phase": name, "seconds": round(spent, 4)})
 
     def log(self, record: Mapping[str, Any]) -> None:
-        """Append a record to ``log.jsonl`` and tell the listener."""
+        """Append a record to ``log.jsonl``, with ``at``, the seconds since the run began; tell the listener."""
+        dated = {**record, "at": round(time.monotonic() - self.started, 3)}
         with (self.folder / "log.jsonl").open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(dict(record), allow_nan=False) + "\n")
+            stream.write(json.dumps(dated, allow_nan=False) + "\n")
         self.listener(record)
 
     def progress(self, phase: str, done: int, total: int) -> None:
         """Tell the listener how far a phase is; this is not logged."""
+        self.paces.setdefault(phase, Pace()).step(done, total)
         self.listener({"phase": phase, "done": done, "total": total})
 
     def told(self, phase: str) -> Callable[[int, int], None]:
         """``progress`` of one phase."""
         return lambda done, total: self.progress(phase, done, total)
+
+    def inner(self) -> Run:
+        """The same run with seconds and paces of its own: for work inside a phase, whose seconds are counted there."""
+        return replace(self, seconds={}, paces={})
 
 
 def open_run(out: Path, verb: str, name: str, args: Mapping[str, Any], listener: Listener) -> Run:
@@ -100,6 +138,13 @@ def alone(run: Run) -> Iterator[None]:
                 "run-busy", given=f"another process works in {run.folder}", expected="one process a run folder",
                 next="Wait for it, or start a new run with: tutelage fit DATA",
             )  # fmt: skip
+        yield
+
+
+@contextmanager
+def metered(run: Run) -> Iterator[None]:
+    """Meter what the run takes; ``run.meter`` tells, until the block ends."""
+    with run.meter:
         yield
 
 

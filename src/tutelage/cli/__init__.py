@@ -7,7 +7,9 @@ import sys
 import click
 
 from tutelage import __version__
+from tutelage.cli.advise import advise
 from tutelage.cli.check import check
+from tutelage.cli.compare import compare
 from tutelage.cli.doctor import doctor
 from tutelage.cli.evaluate import evaluate
 from tutelage.cli.fit import fit
@@ -28,12 +30,14 @@ def cli() -> None:
     \b
     tutelage check photos/                       what is wrong with my data
     tutelage teachers                            which pretrained networks can teach
+    tutelage advise photos/                      how deep to freeze, and why
     tutelage fit photos/                         a student, in runs/fit/photos/
     tutelage predict runs/fit/photos new/*.jpg   what it says
+    tutelage compare runs/fit/photos             was it worth it, against training from scratch
     """
 
 
-for verb in (check, teachers, fit, predict, evaluate, doctor):
+for verb in (check, teachers, advise, fit, predict, evaluate, compare, doctor):
     cli.add_command(verb)
 
 

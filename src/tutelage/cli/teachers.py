@@ -81,7 +81,7 @@ def get(name: str, allow_licence: bool, as_json: bool, out: str, seed: int) -> N
 @shared
 def show(name: str, as_json: bool, out: str, seed: int) -> None:
     """The stages of NAME: where it can be cut, what each costs, and where each mode cuts."""
-    from tutelage.advisor.rule import interior_cut
+    from tutelage.teachers.cuts import interior_cut
     from tutelage.teachers.describe import described
 
     card, here = described(name)

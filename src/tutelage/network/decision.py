@@ -26,8 +26,11 @@ class FreezeDecision:
         cut: number of frozen stages, 0..L; None for scratch.
         stages: names of all L stages, in order.
         because: sentences that say why.
-        evidence: rows that were weighed, e.g. one per cut.
+        evidence: rows that were weighed, one per cut in contention.
         asked: whether the user fixed it (then nothing was weighed).
+        facts: what the choice rests on: expected accuracy, similarity, evidence.
+        prior: expected gain of tuning and its standard deviation, in accuracy, for the guard; None
+            where nothing was expected.
     """
 
     mode: Mode
@@ -36,6 +39,8 @@ class FreezeDecision:
     because: tuple[str, ...]
     evidence: tuple[Mapping[str, Any], ...] = field(default=())
     asked: bool = False
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    prior: tuple[float, float] | None = None
 
     @property
     def frozen(self) -> int:

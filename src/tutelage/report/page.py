@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tutelage.data import Finding
+from tutelage.report.ledger import as_rows
 from tutelage.report.lineage import environment
 from tutelage.student import Student
 from tutelage.training import Lesson
@@ -24,6 +25,7 @@ def render(lesson: Lesson, student: Student, results: Mapping[str, Any], finding
     return template.render(
         results=results, student=student, card=student.facts.card, findings=findings, stages=stages,
         pictures=_pictures(lesson), confusion=_confusion(results), comparison=results.get("comparison"),
+        cost=as_rows(results["cost"]),
     )  # fmt: skip
 
 

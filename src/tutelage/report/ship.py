@@ -11,6 +11,8 @@ from tutelage.data import Finding
 from tutelage.evaluation.metrics import condensed, evaluate, wilson
 from tutelage.features.activations import as_json
 from tutelage.files import write_csv, write_json, write_text
+from tutelage.report.items import write_items
+from tutelage.report.ledger import ledger
 from tutelage.report.lineage import lineage, model_card
 from tutelage.report.page import render
 from tutelage.run import Run
@@ -44,6 +46,7 @@ def evaluate_test(lesson: Lesson, trained: Trained) -> dict[str, Any] | None:
         if not indices:
             return None
         probabilities, scores = judge(student, features_at(student, lesson.activations, indices))
+        write_items(lesson, student, indices, probabilities)
         metrics = evaluate(probabilities, lesson.truth(indices), student.classes)
         if student.facts.kept:
             metrics = condensed(metrics, len(student.facts.classes))
@@ -141,6 +144,9 @@ def _results(
         "cut": decision.cut_json(),
         "because": list(decision.because),
         "evidence": [dict(row) for row in decision.evidence],
+        "advice": dict(decision.facts),
+        "teachers": [dict(row) for row in lesson.chosen.table],
+        "heads": list(trained.head.table) if trained.head else [],
         "asked": decision.asked,
         "head": trained.student.head.kind,
         "parameters": {"trainable": trained.trainable, "total": trained.total},
@@ -155,6 +161,7 @@ def _results(
         "views": lesson.views,
         "input": student.facts.spec.size,
         "counters": as_json(lesson.activations.counters),
+        "cost": ledger(lesson, trained, run, run.meter),
     }  # fmt: skip
 
 
@@ -177,4 +184,8 @@ def _named(where: Sequence[str], most: int = 4) -> str:
 
 def _portable(results: Mapping[str, Any]) -> dict[str, Any]:
     """Results without what belongs to this machine or names the user's files."""
-    return {k: v for k, v in results.items() if k not in ("run", "student", "warnings", "counters")}
+    return {
+        k: v
+        for k, v in results.items()
+        if k not in ("run", "student", "warnings", "counters", "cost")
+    }

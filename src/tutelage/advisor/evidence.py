@@ -1,0 +1,195 @@
+"""The evidence: what one tapped pass over the training items tells, in closed form."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tutelage.advisor.curve import FEWEST, Curve, fit_curve
+from tutelage.advisor.ladder import ALL, Features, Rung, ladder, left_out_head
+from tutelage.advisor.recall import recall
+from tutelage.heads.groups import folds
+from tutelage.heads.rows import ArrayRows, TrainingRows
+from tutelage.teachers.cuts import tapped
+from tutelage.training.head import probe
+from tutelage.training.lesson import Lesson
+
+LOOKED_AT = 1_000
+"""Items that the ladder is fitted on at most: its cost stays below a second or two."""
+
+QUARTERS = 4
+"""The learning curve's sizes: a quarter, a half and three quarters of the items, and all of them."""
+
+SMALLEST = 5
+"""Items a class, on average, in the smallest part of the learning curve."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known before anything is trained.
+
+    Attributes:
+        items: training items that could be read.
+        classes: C.
+        views: rows an item has.
+        accuracy: of the head that would ship on frozen features, left out.
+        judged: on so many items.
+        log_loss: of the same, in nats.
+        head: its kind, and ``reads`` the number of stages that it reads.
+        rungs: what each tapped stage, the last one, and all of them together tell a linear head.
+        curve: how the error of such a head falls with the number of items, or None.
+        curve_told: a sentence about that.
+    """
+
+    items: int
+    classes: int
+    views: int
+    accuracy: float
+    judged: int
+    log_loss: float | None
+    head: str
+    reads: int
+    rungs: tuple[Rung, ...]
+    curve: Curve | None
+    curve_told: str
+
+    @property
+    def each(self) -> float:
+        """Items a class."""
+        return self.items / self.classes
+
+    @property
+    def error(self) -> float:
+        """Standard error of the accuracy, one success and one failure added (Agresti and Coull 1998)."""
+        p = (self.accuracy * self.judged + 1) / (self.judged + 2)
+        return math.sqrt(p * (1 - p) / (self.judged + 2))
+
+    @property
+    def headroom(self) -> float:
+        """Share of items that the frozen head gets wrong."""
+        return 1.0 - self.accuracy
+
+    @cached_property
+    def last(self) -> Rung:
+        """The rung of the last stage."""
+        return [rung for rung in self.rungs if rung.stage != ALL][-1]
+
+    @property
+    def middle(self) -> float:
+        """Advantage of the middle: the best rung's left-out accuracy minus the last stage's."""
+        return max(rung.accuracy for rung in self.rungs) - self.last.accuracy
+
+    @property
+    def middle_loss(self) -> float:
+        """The same in log-loss: nats by which the best rung is better than the last stage."""
+        return self.last.log_loss - min(rung.log_loss for rung in self.rungs)
+
+    @property
+    def gap(self) -> float:
+        """Variance gap of the last stage's head."""
+        return self.last.gap
+
+    @property
+    def doubling(self) -> float | None:
+        """Accuracy that twice the items are expected to add."""
+        return self.curve.gain if self.curve else None
+
+    def as_json(self) -> dict[str, Any]:
+        """For results, pages and the cache; ``from_json`` is the inverse."""
+        derived = {
+            "per_class": self.each,
+            "headroom": self.headroom,
+            "variance_gap": self.gap,
+            "middle_advantage": self.middle,
+        }
+        return {**asdict(self), "rungs": [rung.row() for rung in self.rungs], **derived}
+
+    @staticmethod
+    def from_json(value: Mapping[str, Any]) -> Evidence:
+        """The inverse of ``as_json``."""
+        known = {k: value[k] for k in (f.name for f in fields(Evidence))}
+        names = [f.name for f in fields(Rung)]
+        rungs = tuple(Rung(**{name: rung[name] for name in names}) for rung in known["rungs"])
+        return Evidence(
+            **{**known, "rungs": rungs, "curve": known["curve"] and Curve(**known["curve"])}
+        )
+
+
+def evidence_of(lesson: Lesson) -> Evidence:
+    """One pass over the training items, and what follows from it in closed form; computed once."""
+    return Evidence.from_json(recall(lesson, "evidence", lambda: gather(lesson).as_json()))
+
+
+def gather(lesson: Lesson) -> Evidence:
+    """The evidence, computed now."""
+    choice = probe(lesson)
+    with lesson.run.phase("evidence"):
+        indices = looked_at(lesson)
+        facts = lesson.training_rows(indices, 1)
+        stages = stage_features(lesson, indices)
+        curve, told = learning_curve(stages[lesson.teacher.card.names[-1]], facts)
+        right = choice.left_out_logits.argmax(1) == choice.left_out_truth
+        return Evidence(
+            len(lesson.readable(lesson.depth, lesson.parts.train)), len(lesson.classes), lesson.views,
+            float(right.mean()), len(right), float(choice.surprise.mean()) if choice.table else None,
+            choice.head.kind, len(choice.reads) + 1, ladder(stages, facts), curve, told,
+        )  # fmt: skip
+
+
+def looked_at(lesson: Lesson, most: int = LOOKED_AT) -> tuple[int, ...]:
+    """Readable training items, or an even part of them if they are many: classes and groups stay whole."""
+    indices = lesson.readable(lesson.depth, lesson.parts.train)
+    many = math.ceil(len(indices) / most)
+    if many <= 1:
+        return indices
+    part = folds(lesson.group_numbers(indices), lesson.truth(indices), many)
+    return tuple(i for i, number in zip(indices, part.tolist(), strict=True) if number == 0)
+
+
+def stage_features(lesson: Lesson, indices: Sequence[int]) -> dict[str, Features]:
+    """Stage -> pooled features (N, D_k) of the plain views, tapped stages first and the last one last."""
+    card = lesson.teacher.card
+    wanted = (*tapped(card), len(card.stages))
+    return {
+        card.names[k - 1]: np.concatenate(list(lesson.activations.tap(k, indices))) for k in wanted
+    }
+
+
+def learning_curve(table: Features, facts: TrainingRows) -> tuple[Curve | None, str]:
+    """The curve through heads fitted on a quarter, a half and three quarters, each judged on the rest, and on all.
+
+    Exact: a head at each size is fitted in closed form at the best penalty for its size.
+    """
+    part = folds(facts.groups, facts.truth, QUARTERS)
+    if int(part.max()) + 1 < QUARTERS or len(table) < SMALLEST * QUARTERS * facts.targets.shape[1]:
+        return None, f"{len(table) / facts.targets.shape[1]:.0f} images a class are too few for a learning curve"  # fmt: skip
+    points = [_point(table, facts, part < k) for k in range(1, QUARTERS)]
+    whole = left_out_head(table, facts)
+    points.append((len(table), 1 - float(whole.correct.mean()), _error(whole.correct)))
+    sizes, errors, deviations = zip(*points, strict=True)
+    assert len(sizes) >= FEWEST
+    return fit_curve(sizes, errors, deviations)
+
+
+def _point(table: Features, facts: TrainingRows, kept: npt.NDArray[np.bool_]) -> tuple[int, float, float]:  # fmt: skip
+    """(items, error, its standard error) of a head fitted on some rows and judged on the others."""
+    some = TrainingRows(facts.rows, facts.targets, facts.groups, facts.scored, facts.weights)
+    fitted = left_out_head(table[kept], _rows(some, kept))
+    right = fitted.head.logits(table[~kept]).argmax(1) == facts.truth[~kept]
+    return int(kept.sum()), 1 - float(right.mean()), _error(right)
+
+
+def _rows(facts: TrainingRows, kept: npt.NDArray[np.bool_]) -> TrainingRows:
+    empty = ArrayRows(np.zeros((int(kept.sum()), 1), np.float32))
+    return TrainingRows(empty, facts.targets[kept], facts.groups[kept], facts.scored[kept], facts.weights[kept])  # fmt: skip
+
+
+def _error(right: npt.NDArray[np.bool_]) -> float:
+    p = (right.sum() + 1) / (len(right) + 2)
+    return math.sqrt(p * (1 - p) / len(right))

@@ -1,0 +1,48 @@
+"""Advice alone: what would be done, why, and what it would cost; written down and put on a page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tutelage.files import write_json, write_text
+from tutelage.network.decision import FreezeDecision
+from tutelage.report.lineage import environment
+from tutelage.run import Run
+from tutelage.training import Lesson
+
+
+@dataclass(frozen=True)
+class Advised:
+    """What ``advise`` hands over.
+
+    Attributes:
+        decision: the cut, its reasons and the evidence.
+        run: its run folder.
+        results: the object that ``advise --json`` prints.
+    """
+
+    decision: FreezeDecision
+    run: Path
+    results: Mapping[str, Any]
+
+
+def tell_advice(lesson: Lesson, decision: FreezeDecision, run: Run) -> Advised:
+    """Write ``results.json`` and ``advice.html``."""
+    results = {
+        "schema": 1, "run": str(run.folder), "teacher": lesson.teacher.card.name, "mode": decision.mode,
+        "cut": decision.cut_json(), "because": list(decision.because),
+        "expected": decision.facts["expected"], "similarity": decision.facts["similarity"],
+        "table": [dict(row) for row in decision.evidence], "evidence": decision.facts["evidence"],
+        "teachers": [dict(row) for row in lesson.chosen.table],
+        "images": len(lesson.parts.train), "classes": len(lesson.classes), "engine": str(lesson.activations.engine),
+        "seconds": {"total": round(sum(run.seconds.values()), 4), **{k: round(v, 4) for k, v in run.seconds.items()}},
+        "warnings": list(lesson.dropped),
+    }  # fmt: skip
+    write_json(run.folder / "results.json", results)
+    page = environment().get_template("advice.html.jinja")
+    write_text(run.folder / "advice.html", page.render(results=results, card=lesson.teacher.card))
+    run.log({"done": True})
+    return Advised(decision, run.folder, results)
