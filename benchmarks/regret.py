@@ -10,7 +10,6 @@ another cell of the same data set.
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import sys
@@ -25,13 +24,20 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
-from regret_cells import HOME, SETS, TEACHERS, Cell, cells
-
+from regret_cells import HOME, TEACHERS, Cell, cells
 from tutelage.advisor.choice import Option, choose
 from tutelage.advisor.cost import Cost
 from tutelage.advisor.evidence import Evidence
 from tutelage.advisor.expected import interval
-from tutelage.advisor.gain import FEATURES, Fit, described, expected_gains, fits_json, kind_of, learn
+from tutelage.advisor.gain import (
+    FEATURES,
+    Fit,
+    described,
+    expected_gains,
+    fits_json,
+    kind_of,
+    learn,
+)
 from tutelage.evaluation.compare import mcnemar
 from tutelage.teachers import load_teacher
 from tutelage.training.guard import gain_error, weighed
@@ -44,7 +50,7 @@ HALVINGS = 100
 
 
 @lru_cache(maxsize=4)
-def teacher(name: str):  # noqa: ANN201
+def teacher(name: str):
     return load_teacher(TEACHERS[name])
 
 
@@ -59,11 +65,12 @@ class Seen:
     cell: Cell
     told: Mapping
     evidence: Evidence
+    near: float | None
     deciding: float
     """Processor seconds that the evidence took beyond the head that ships."""
 
     @property
-    def card(self):  # noqa: ANN201
+    def card(self):
         return teacher(self.cell.teacher).card
 
     @cached_property
@@ -101,8 +108,8 @@ class Seen:
 def gathered() -> None:
     """Evidence of every finished cell that has none yet."""
     from regret_grid import opened, place
-
     from tutelage.advisor.evidence import gather
+    from tutelage.advisor.similarity import similarity
     from tutelage.training.head import probe
 
     for cell in cells():
@@ -112,10 +119,10 @@ def gathered() -> None:
         with opened(cell, teacher(cell.teacher)) as lesson:
             probe(lesson)
             start = time.process_time()
-            found = gather(lesson)
+            found, near = gather(lesson), similarity(lesson)
             spent = time.process_time() - start
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(json.dumps({"evidence": found.as_json(), "cpu": spent}))
+        target.write_text(json.dumps({"evidence": found.as_json(), "similarity": near.as_json(), "cpu": spent}))
         print(cell, f"{spent:.2f} s", flush=True)
 
 
@@ -126,7 +133,7 @@ def seen() -> list[Seen]:
         arms, evidence = HOME / "cells" / f"{cell}.json", HOME / "evidence" / f"{cell}.json"
         if arms.exists() and evidence.exists():
             told = json.loads(evidence.read_text())
-            found.append(Seen(cell, json.loads(arms.read_text()), Evidence.from_json(told["evidence"]), told["cpu"]))  # fmt: skip
+            found.append(Seen(cell, json.loads(arms.read_text()), Evidence.from_json(told["evidence"]), told["similarity"]["value"], told["cpu"]))  # fmt: skip
     return found
 
 
@@ -134,7 +141,7 @@ def fitted(many: Sequence[Seen]) -> dict[str, Fit]:
     """The gain of each kind of cut, from some cells."""
     fits = {}
     for kind in KINDS:
-        rows = [(described(s.evidence), *s.gains[kind]) for s in many if kind in s.gains]
+        rows = [(described(s.evidence, s.near), *s.gains[kind]) for s in many if kind in s.gains]
         x, y, noise = (np.array(column) for column in zip(*rows, strict=True))
         fits[kind] = learn(x, y, noise)
     return fits
@@ -156,7 +163,7 @@ Policy = Callable[[Seen], Outcome]
 def decide(s: Seen, fits: Mapping[str, Fit]) -> tuple[Option, list[Option]]:
     """What the advisor would choose with these fits."""
     cuts = sorted(s.test)
-    gains = expected_gains(s.evidence, s.card, cuts, fits)
+    gains = expected_gains(s.evidence, s.near, s.card, cuts, fits)
     options = [
         Option(cut, None, min(1, max(0, s.evidence.accuracy + gains[cut].mean)), math.hypot(s.evidence.error, gains[cut].spread), gains[cut], Cost(cut, s.seconds[cut], 0, 0))
         for cut in cuts
@@ -223,7 +230,6 @@ def by_logme(s: Seen) -> Outcome:
 def logmes() -> None:
     """LogME's pick for every cell."""
     from regret_grid import opened
-
     from tutelage.advisor.evidence import looked_at, stage_features
     from tutelage.advisor.logme import logme
 

@@ -96,16 +96,22 @@ def _pools(name: str) -> tuple[Pool, Pool]:
         test = {label: [f for f in files if f.name in official] for label, files in whole.items()}
         return {k: [f for f in files if f.name not in official] for k, files in whole.items()}, test
     whole = {"mnist": _mnist, "digits": _digits}.get(name, lambda: _by_folder(root))()
-    keep = {label: _kept(len(files), len(whole)) for label, files in whole.items()}
+    keep = _kept({label: len(files) for label, files in whole.items()})
     return (
         {label: files[keep[label] :] for label, files in whole.items()},
         {label: files[: keep[label]] for label, files in whole.items()},
     )
 
 
-def _kept(size: int, classes: int) -> int:
-    """Test items of a class: an equal share of ``TESTED``, and at most four tenths (a third of a small one)."""
-    return min(TESTED // classes, size - 50 if size > 60 else size // 3)
+def _kept(sizes: dict[str, int]) -> dict[str, int]:
+    """Test items of each class: ``TESTED`` in all, in the classes' own shares where these are uneven.
+
+    At least 50 of a class stay to learn from, of a small one two thirds.
+    """
+    uneven = max(sizes.values()) > 2 * min(sizes.values())
+    share = TESTED / sum(sizes.values())
+    wished = {k: round(share * n) if uneven else TESTED // len(sizes) for k, n in sizes.items()}
+    return {k: min(wished[k], n - 50 if n > 60 else n // 3) for k, n in sizes.items()}
 
 
 def _by_folder(root: Path) -> Pool:

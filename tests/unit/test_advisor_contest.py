@@ -119,6 +119,14 @@ def test_a_cheap_bad_teacher_does_not_make_a_dear_good_one_go():
     assert list(dropped([good, bad], 100)) == [1]
 
 
+def test_costs_are_weighed_against_the_cheapest_that_is_close_to_the_leader():
+    dear, fair, cheap = trial("dear", 95, 100, cost=9.0), trial("fair", 95, 100, cost=3.0), trial("cheap", 92, 100)  # fmt: skip
+    gone = dropped(
+        [cheap, dear, fair], 100
+    )  # cheap is worse than either by more than a standard error
+    assert list(gone) == [1] and "3.0 times the cost of fair" in gone[1]
+
+
 def test_never_all_go():
     rng = np.random.default_rng(1)
     for _ in range(300):

@@ -1,5 +1,6 @@
 """Gains, costs and the choice, against other ways to compute them; evidence against brute force."""
 
+import importlib
 import math
 from types import SimpleNamespace
 
@@ -12,7 +13,7 @@ from tutelage.advisor.choice import Option, choose
 from tutelage.advisor.cost import Cost, half_octave
 from tutelage.advisor.evidence import Evidence, learning_curve
 from tutelage.advisor.gain import FEATURES, Gain, expected_gains, kind_of, learn, shipped
-from tutelage.advisor.ladder import ALL, Rung, ladder, left_out_head, side_by_side
+from tutelage.advisor.readings import ALL, Reading, left_out_head, read_stages, side_by_side
 from tutelage.errors import UsageError
 from tutelage.heads.rows import ArrayRows, TrainingRows
 from tutelage.teachers.cuts import contenders, interior_cut, tapped
@@ -32,10 +33,10 @@ def task():
     return middle.astype(np.float32), last.astype(np.float32), labels
 
 
-# The ladder
+# The readings
 
 
-def test_a_rung_is_ridge_refitted_without_each_item(task):
+def test_a_reading_is_ridge_refitted_without_each_item(task):
     middle, _, labels = task
     found = left_out_head(middle, rows(middle, labels))
     z = StandardScaler().fit_transform(middle.astype(float))
@@ -47,12 +48,12 @@ def test_a_rung_is_ridge_refitted_without_each_item(task):
     assert found.correct.tolist() == right
 
 
-def test_the_ladder_sees_which_stage_knows_more(task):
+def test_the_readings_see_which_stage_knows_more(task):
     middle, last, labels = task
-    rungs = ladder({"middle": middle, "last": last}, rows(middle, labels))
-    assert [rung.stage for rung in rungs] == ["middle", "last", ALL]
-    assert rungs[0].accuracy > rungs[1].accuracy + 0.2 and rungs[0].log_loss < rungs[1].log_loss
-    assert all(rung.gap >= -0.02 for rung in rungs) and rungs[1].gap > 0.1
+    readings = read_stages({"middle": middle, "last": last}, rows(middle, labels))
+    assert [reading.stage for reading in readings] == ["middle", "last", ALL]
+    assert readings[0].accuracy > readings[1].accuracy + 0.2 and readings[0].log_loss < readings[1].log_loss
+    assert all(reading.gap >= -0.02 for reading in readings) and readings[1].gap > 0.1
 
 
 def test_side_by_side_gives_every_stage_the_same_variance(task):
@@ -71,9 +72,9 @@ def test_the_learning_curve_falls_and_says_so(task):
 
 
 def evidence(**more):
-    rungs = (Rung("a", 0.7, 200, 0.9, 0.8), Rung("b", 0.6, 200, 1.0, 0.9), Rung(ALL, 0.72, 200, 0.8, 0.95))  # fmt: skip
+    readings = (Reading("a", 0.7, 200, 0.9, 0.8), Reading("b", 0.6, 200, 1.0, 0.9), Reading(ALL, 0.72, 200, 0.8, 0.95))  # fmt: skip
     facts = {"items": 200, "classes": 10, "views": 2, "accuracy": 0.7, "judged": 200, "log_loss": 0.9, "head": "ridge",
-             "reads": 3, "rungs": rungs, "curve": None, "curve_told": "too few"}  # fmt: skip
+             "reads": 3, "readings": readings, "curve": None, "curve_told": "too few"}  # fmt: skip
     return Evidence(**{**facts, **more})
 
 
@@ -103,7 +104,7 @@ def test_learning_gains_agrees_with_scikit_learn_where_noise_is_equal():
 
 def test_no_more_than_the_headroom_can_be_won(lite0):
     cuts = contenders(lite0.card)
-    gains = expected_gains(evidence(accuracy=0.99), lite0.card, cuts)
+    gains = expected_gains(evidence(accuracy=0.99), None, lite0.card, cuts)
     assert all(gain.mean <= 0.01 + 1e-12 for gain in gains.values())
     assert gains[cuts[-1]].mean == 0
 
@@ -165,8 +166,7 @@ def test_half_octaves():
 
 
 def test_what_the_user_fixed_stands_and_nothing_is_weighed(lite0, monkeypatch):
-    from tutelage.advisor import advise as room
-
+    room = importlib.import_module("tutelage.advisor.advise")
     monkeypatch.delattr(room, "evidence_of")
     lesson = SimpleNamespace(teacher=lite0, chosen=SimpleNamespace(because=()))
     made = room.advise(lesson, freeze="blocks.3")

@@ -119,6 +119,8 @@ def test_the_own_mode_is_always_an_arm_and_keeps_its_cut():
     asked = original(keep_classes=True).asked("mid", 8, 60.0)
     assert (asked.freeze, asked.mode, asked.seed, asked.time_limit, asked.keep_classes) == ("5", None, 8, 60.0, False)  # fmt: skip
     other = original(teacher="resnet50").asked("full", 0, None)
+    settled = original(teachers="resnet50,efficientnet_lite0").asked("deep", 0, None)
+    assert (settled.teacher, settled.teachers) == ("efficientnet_lite0", None), "chosen once"
     assert (other.freeze, other.mode, other.teacher) == ("auto", "full", "resnet50")
 
 
@@ -148,7 +150,7 @@ def test_what_was_asked_wrongly_is_told_with_what_to_type(modes, seeds, curve, t
 
 
 def arm(mode, accuracy=0.8, own=False, seeds=3, shipped=None, stopped=None):
-    runs = [{"seed": s, "accuracy": accuracy, "seconds": 9.0, "shipped": mode, "stopped": stopped, "cold": True, "run": "r"} for s in range(seeds)]  # fmt: skip
+    runs = [{"seed": s, "accuracy": accuracy, "seconds": 9.0, "shipped": mode, "train": 80, "stopped": stopped, "cold": True, "run": "r"} for s in range(seeds)]  # fmt: skip
     return {
         "mode": mode, "own": own, "cut": None, "accuracy": accuracy, "low": accuracy - 0.1, "high": min(1.0, accuracy + 0.1),
         "seconds": 9.0, "seeds": seeds, "shipped": shipped or {mode: seeds}, "runs": runs,

@@ -58,7 +58,7 @@ def weighed(lesson: Lesson, deadline: float = math.inf) -> FreezeDecision:
     """The decision by the evidence."""
     evidence = evidence_of(lesson)
     near = Similarity(**recall(lesson, "similarity", lambda: similarity(lesson).as_json()))
-    options = promised(lesson, evidence)
+    options = promised(lesson, evidence, near)
     chosen, why_not = choose(options, deadline - time.monotonic() - after_tuning(lesson))
     items = len(lesson.parts.test) or round(0.2 * len(lesson.parts.train))
     table = tuple(o.row(items, chosen=o is chosen, why_not=why_not.get(o.cut, "")) for o in options)
@@ -70,10 +70,10 @@ def weighed(lesson: Lesson, deadline: float = math.inf) -> FreezeDecision:
     )  # fmt: skip
 
 
-def promised(lesson: Lesson, evidence: Evidence) -> list[Option]:
+def promised(lesson: Lesson, evidence: Evidence, near: Similarity) -> list[Option]:
     """What each cut in contention promises, and what it costs."""
     card, cuts = lesson.teacher.card, contenders(lesson.teacher.card)
-    gains = expected_gains(evidence, card, cuts)
+    gains = expected_gains(evidence, near.value, card, cuts)
     return [_option(card, cut, evidence, gains[cut], cost(lesson, cut)) for cut in cuts]
 
 

@@ -32,13 +32,11 @@ class Moments:
     first: list[npt.NDArray[np.float32]]
     second: list[npt.NDArray[np.float32]]
 
-    def shift(self, rows: npt.ArrayLike | None = None) -> float:
-        """``D(l)`` of these items (all by default); see ``bn_shift``."""
-        first, second = np.concatenate(self.first), np.concatenate(self.second)
-        if rows is not None:
-            first, second = first[rows], second[rows]
-        away = first.mean(0, dtype=np.float64)
-        variance = np.maximum(second.mean(0, dtype=np.float64) - np.square(away), 0.0)
+    def shift(self) -> float:
+        """``D(l)`` of all items; see ``bn_shift``."""
+        away = np.concatenate(self.first).mean(0, dtype=np.float64)
+        square = np.concatenate(self.second).mean(0, dtype=np.float64)
+        variance = np.maximum(square - np.square(away), 0.0)
         return divergence(away, variance, self.variance, self.eps)
 
 
@@ -93,7 +91,9 @@ def divergence(away: Floats, variance: Floats, held: Floats, eps: float) -> floa
 def watched(model: nn.Module) -> Iterator[dict[str, Moments]]:
     """While it lasts, every ``BatchNorm2d`` with held statistics tells what it is given; no hook stays."""
     seen: dict[str, Moments] = {}
-    layers = [(name, part) for name, part in model.named_modules() if isinstance(part, nn.BatchNorm2d)]
+    layers = [
+        (name, part) for name, part in model.named_modules() if isinstance(part, nn.BatchNorm2d)
+    ]
     handles = [
         layer.register_forward_pre_hook(lambda _, given, n=name, part=layer: _note(seen, n, part, given[0]))
         for name, layer in layers if layer.running_mean is not None

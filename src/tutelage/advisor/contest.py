@@ -25,8 +25,9 @@ import numpy.typing as npt
 Bools = npt.NDArray[np.bool_]
 
 PRIOR_ITEMS = 150
-SLOPE = 0.5
-"""Half of what near data show: on far data a better ImageNet network is no better."""
+SLOPE = 0.25
+"""A quarter of what near data show: on far data a better ImageNet network is no better. Of 0, 1/4, 1/2 and 1
+it lost least over seven data sets (82 contests of four small teachers: 0.07 points on average; 1/2 lost 0.20)."""
 
 SURE = 1.64
 """One-sided 5 % point of the normal distribution."""

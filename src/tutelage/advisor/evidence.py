@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tutelage.advisor.curve import FEWEST, Curve, fit_curve
-from tutelage.advisor.ladder import ALL, Features, Rung, ladder, left_out_head
+from tutelage.advisor.readings import ALL, Features, Reading, left_out_head, read_stages
 from tutelage.advisor.recall import recall
 from tutelage.heads.groups import folds
 from tutelage.heads.rows import ArrayRows, TrainingRows
@@ -21,7 +21,7 @@ from tutelage.training.head import probe
 from tutelage.training.lesson import Lesson
 
 LOOKED_AT = 1_000
-"""Items that the ladder is fitted on at most: its cost stays below a second or two."""
+"""Items that the readings is fitted on at most: its cost stays below a second or two."""
 
 QUARTERS = 4
 """The learning curve's sizes: a quarter, a half and three quarters of the items, and all of them."""
@@ -42,7 +42,7 @@ class Evidence:
         judged: on so many items.
         log_loss: of the same, in nats.
         head: its kind, and ``reads`` the number of stages that it reads.
-        rungs: what each tapped stage, the last one, and all of them together tell a linear head.
+        readings: what each tapped stage, the last one, and all of them together tell a linear head.
         curve: how the error of such a head falls with the number of items, or None.
         curve_told: a sentence about that.
     """
@@ -55,7 +55,7 @@ class Evidence:
     log_loss: float | None
     head: str
     reads: int
-    rungs: tuple[Rung, ...]
+    readings: tuple[Reading, ...]
     curve: Curve | None
     curve_told: str
 
@@ -76,19 +76,19 @@ class Evidence:
         return 1.0 - self.accuracy
 
     @cached_property
-    def last(self) -> Rung:
-        """The rung of the last stage."""
-        return [rung for rung in self.rungs if rung.stage != ALL][-1]
+    def last(self) -> Reading:
+        """The reading of the last stage."""
+        return [reading for reading in self.readings if reading.stage != ALL][-1]
 
     @property
     def middle(self) -> float:
-        """Advantage of the middle: the best rung's left-out accuracy minus the last stage's."""
-        return max(rung.accuracy for rung in self.rungs) - self.last.accuracy
+        """Advantage of the middle: the best reading's left-out accuracy minus the last stage's."""
+        return max(reading.accuracy for reading in self.readings) - self.last.accuracy
 
     @property
     def middle_loss(self) -> float:
-        """The same in log-loss: nats by which the best rung is better than the last stage."""
-        return self.last.log_loss - min(rung.log_loss for rung in self.rungs)
+        """The same in log-loss: nats by which the best reading is better than the last stage."""
+        return self.last.log_loss - min(reading.log_loss for reading in self.readings)
 
     @property
     def gap(self) -> float:
@@ -108,16 +108,18 @@ class Evidence:
             "variance_gap": self.gap,
             "middle_advantage": self.middle,
         }
-        return {**asdict(self), "rungs": [rung.row() for rung in self.rungs], **derived}
+        return {**asdict(self), "readings": [reading.row() for reading in self.readings], **derived}
 
     @staticmethod
     def from_json(value: Mapping[str, Any]) -> Evidence:
         """The inverse of ``as_json``."""
         known = {k: value[k] for k in (f.name for f in fields(Evidence))}
-        names = [f.name for f in fields(Rung)]
-        rungs = tuple(Rung(**{name: rung[name] for name in names}) for rung in known["rungs"])
+        names = [f.name for f in fields(Reading)]
+        readings = tuple(
+            Reading(**{name: reading[name] for name in names}) for reading in known["readings"]
+        )
         return Evidence(
-            **{**known, "rungs": rungs, "curve": known["curve"] and Curve(**known["curve"])}
+            **{**known, "readings": readings, "curve": known["curve"] and Curve(**known["curve"])}
         )
 
 
@@ -138,7 +140,7 @@ def gather(lesson: Lesson) -> Evidence:
         return Evidence(
             len(lesson.readable(lesson.depth, lesson.parts.train)), len(lesson.classes), lesson.views,
             float(right.mean()), len(right), float(choice.surprise.mean()) if choice.table else None,
-            choice.head.kind, len(choice.reads) + 1, ladder(stages, facts), curve, told,
+            choice.head.kind, len(choice.reads) + 1, read_stages(stages, facts), curve, told,
         )  # fmt: skip
 
 

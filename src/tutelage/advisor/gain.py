@@ -23,7 +23,7 @@ from tutelage.teachers import Card
 
 Floats = npt.NDArray[np.float64]
 
-FEATURES = ("one", "headroom", "per class", "items", "middle", "doubling")
+FEATURES = ("one", "headroom", "per class", "items", "middle", "doubling", "distance")
 DOUBLING = 0.03
 """Gain of twice the items where no learning curve could be fitted."""
 
@@ -72,27 +72,32 @@ def kind_of(card: Card, cut: int) -> str:
     return "mid" if share <= 0.6 else "late"
 
 
-def described(evidence: Evidence) -> Floats:
-    """The evidence as numbers (F,), in the order of ``FEATURES``."""
+def described(evidence: Evidence, near: float | None) -> Floats:
+    """The evidence as numbers (F,), in the order of ``FEATURES``.
+
+    Args:
+        evidence: of the task.
+        near: similarity to the teacher's own data, 0..1; None counts as a half.
+    """
     doubling = DOUBLING if evidence.doubling is None else evidence.doubling
     return np.array([
         1.0, evidence.headroom, math.log2(evidence.each / 20), math.log2(evidence.items / 200),
-        evidence.middle_loss, doubling,
+        evidence.middle_loss, doubling, 0.5 if near is None else 1.0 - near,
     ])  # fmt: skip
 
 
-def expected_gains(evidence: Evidence, card: Card, cuts: Sequence[int], fits: Mapping[str, Fit] | None = None) -> dict[int, Gain]:  # fmt: skip
+def expected_gains(evidence: Evidence, near: float | None, card: Card, cuts: Sequence[int], fits: Mapping[str, Fit] | None = None) -> dict[int, Gain]:  # fmt: skip
     """Cut -> what tuning after it is expected to add to the frozen head.
 
     No more than the head-room can be won.
 
     Args:
-        evidence: of the task.
+        evidence, near: see ``described``.
         card: of the teacher.
         cuts: K.
         fits: by kind of cut; those that are shipped if not given.
     """
-    learned, x = fits or shipped(), described(evidence)
+    learned, x = fits or shipped(), described(evidence, near)
     found = {}
     for cut in cuts:
         kind = kind_of(card, cut)

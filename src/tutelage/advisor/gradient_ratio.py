@@ -12,12 +12,13 @@ from torch import Tensor, nn
 
 from tutelage.heads.linear import LinearHead
 from tutelage.network.stages import Activation, Network
-from tutelage.training.loop import HeadModule
+from tutelage.network.taps import Tapped
+from tutelage.training.loop import HeadModule, Pupil
 
 Batch = tuple[Activation, npt.NDArray[np.int64]]
 
 
-def gradient_ratio(network: Network, batches: Iterable[Batch], head: LinearHead) -> dict[str, float]:  # fmt: skip
+def gradient_ratio(network: Network, batches: Iterable[Batch], head: LinearHead, reads: Sequence[int] = ()) -> dict[str, float]:  # fmt: skip
     """RGN of each stage that has parameters, ``||g_l|| / ||theta_l||``, mean over the mini-batches.
 
     g is the gradient of the mean cross-entropy under the head (at its temperature), theta the weights,
@@ -28,7 +29,8 @@ def gradient_ratio(network: Network, batches: Iterable[Batch], head: LinearHead)
     Args:
         network: it is left as it was: weights, gradients, statistics and modes.
         batches: activation at cut 0 with the class indices (n,); a few mini-batches do.
-        head: (D, C), on the features of the last stage.
+        head: (D, C), on the features of the last stage and of those that it reads beside it.
+        reads: numbers of the stages that the head reads beside the last.
 
     Returns:
         Stage -> ratio, in the order of the stages; empty without batches.
@@ -36,13 +38,15 @@ def gradient_ratio(network: Network, batches: Iterable[Batch], head: LinearHead)
     Example:
         ``gradient_ratio(network, [(activation, truth)], head)["stem"]``
     """
-    stages = {s.name: parameters for s in network.stages if (parameters := list(s.module.parameters()))}
-    backbone, judge = network.trunk(len(network.stages)), HeadModule(head).requires_grad_(False)
+    stages = {
+        s.name: parameters for s in network.stages if (parameters := list(s.module.parameters()))
+    }
+    backbone, judge = Tapped([s.module for s in network.stages], reads), HeadModule(head)
+    pupil = Pupil(backbone, judge.requires_grad_(False), reads)
     rows = []
     with _movable(network.model):
         for activation, truth in batches:
-            scores = judge(backbone(activation)["x"])
-            loss = nn.functional.cross_entropy(scores, torch.as_tensor(truth))
+            loss = nn.functional.cross_entropy(pupil(activation), torch.as_tensor(truth))
             rows.append(_ratios(loss, list(stages.values())))
     return dict(zip(stages, np.mean(rows, axis=0).tolist(), strict=True)) if rows else {}
 

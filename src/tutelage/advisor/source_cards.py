@@ -34,8 +34,8 @@ class Spread:
     quantiles: tuple[float, ...]
 
     def share_below(self, value: float) -> float:
-        """Share of the draws whose figure is smaller, 0..1."""
-        return float(np.interp(value, self.quantiles, LEVELS, left=0.0, right=1.0))
+        """Share of the draws whose figure is smaller, 0.01..0.99: no more is known beyond the quantiles."""
+        return float(np.interp(value, self.quantiles, LEVELS))
 
 
 @dataclass(frozen=True)
@@ -70,11 +70,6 @@ class SourceCard:
     max_probability: tuple[float, float]
     draws: Mapping[int, Reference]
 
-    @property
-    def fewest(self) -> int:
-        """The smallest n that was drawn."""
-        return min(self.draws)
-
     def z_scores(self, energy: float, max_probability: float) -> tuple[float, float]:
         """Two means as distances from the domain's, in standard deviations of its images."""
         (e, e_sd), (p, p_sd) = self.energy, self.max_probability
@@ -107,8 +102,28 @@ def source_card(card: Card, spec: InputSpec) -> SourceCard | None:
     mine, its = spec.as_json(), entry["spec"]
     if any(mine[name] != its[name] for name in PREPARED):
         return None
-    size = min(map(int, entry["sizes"]), key=lambda known: (abs(known - spec.size), known))
-    return _card(entry["domain"], size, entry["sizes"][str(size)])
+    return _at(entry, spec.size)
+
+
+def usual_shift(items: int, share: float) -> float | None:
+    """The batch-norm shift of a teacher's own data as it usually is: the mean over all known teachers.
+
+    For a teacher without a source card. Own data moves batch norms little, and most of that is the small
+    sample (which is the same for all) and, where it applies, the smaller input.
+
+    Args:
+        items: n, the size of the sample.
+        share: input size as a share of the teacher's own.
+    """
+    cards = [_at(entry, share * entry["size"]) for entry in _entries()["cards"].values()]
+    known = [shift.mean for card in cards if (shift := card.of(items).shift) is not None]
+    return float(np.mean(known)) if known else None
+
+
+def _at(entry: Mapping[str, Any], size: float) -> SourceCard:
+    """At the known size that is nearest."""
+    nearest = min(map(int, entry["sizes"]), key=lambda known: (abs(known - size), known))
+    return _card(entry["domain"], nearest, entry["sizes"][str(nearest)])
 
 
 @lru_cache(maxsize=1)
@@ -139,7 +154,9 @@ def _between(low: Reference, high: Reference, share: float) -> Reference:
 
     def spread(a: Spread, b: Spread) -> Spread:
         pairs = zip(a.quantiles, b.quantiles, strict=True)
-        return Spread(mixed(a.mean, b.mean), mixed(a.sd, b.sd), tuple(mixed(*pair) for pair in pairs))
+        return Spread(
+            mixed(a.mean, b.mean), mixed(a.sd, b.sd), tuple(mixed(*pair) for pair in pairs)
+        )
 
     layers = {name: mixed(value, high.layers[name]) for name, value in low.layers.items()}
     shift = spread(low.shift, high.shift) if low.shift and high.shift else None

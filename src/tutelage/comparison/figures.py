@@ -112,7 +112,7 @@ def _arm(plan: Plan, mode: Mode, attempts: Sequence[Attempt], board: Bench) -> d
 def _run(attempt: Attempt, correct: npt.NDArray[np.bool_]) -> dict[str, Any]:
     return {
         "seed": attempt.seed, "accuracy": float(correct.mean()), "seconds": attempt.seconds, "shipped": attempt.results["mode"],
-        "stopped": attempt.stopped, "cold": attempt.cold, "run": str(attempt.folder),
+        "train": attempt.results["split"]["train"], "stopped": attempt.stopped, "cold": attempt.cold, "run": str(attempt.folder),
     }  # fmt: skip
 
 
@@ -163,7 +163,7 @@ def _saved(plan: Plan, attempts: Sequence[Attempt], board: Bench, student: Mode 
     at = {share: [a for a in scratch if a.share == share] for share in shares}
     names = sorted(set.intersection(*(set(attempt.judged) for attempt in attempts)))
     known = [_error(_judged(group, names)) for group in at.values()]
-    sizes = [int(group[0].results["split"]["train"]) for group in at.values()]
+    sizes = [round(np.mean([a.results["split"]["train"] for a in group])) for group in at.values()]
     own = _error(_judged([a for a in attempts if a.arm == student], names))
     return data_saved(sizes, [e for e, _ in known], [d for _, d in known], own)
 
@@ -182,6 +182,9 @@ def _warnings(plan: Plan, attempts: Sequence[Attempt], board: Bench) -> list[str
         told.append(f"{board.items} test items: intervals are wide")
     if not any(a.cold for a in attempts if a.arm != "scratch"):
         told.append("features came from the cache of earlier runs: seconds are without extracting them")  # fmt: skip
+    learned = [int(a.results["split"]["train"]) for a in attempts if a.share == 1]
+    if min(learned) < max(learned):
+        told.append(f"time left some runs fewer training items: {min(learned)} of {max(learned)}")
     if plan.original.mode == "scratch" and len(plan.transfers) > 1:
         told.append("the run is scratch itself: the most accurate transfer arm stands for transfer, which flatters it a little")  # fmt: skip
     if plan.original.options.keep_classes:

@@ -41,10 +41,10 @@ class Original:
 
     def asked(self, mode: Mode, seed: int, time_limit: float | None, share: float = 1.0) -> FitOptions:  # fmt: skip
         """The options of one run of an arm: the original's, but for what the arm is about."""
-        name = self.options.teacher if self.options.teacher != "auto" else self.results["teacher"]
+        settled = self.options.teacher == "auto" or self.options.teachers is not None
         same = replace(
-            self.options, teacher=name, seed=seed, time_limit=time_limit, train_share=share,
-            mode=mode, freeze="auto", keep_classes=False,
+            self.options, teacher=self.results["teacher"] if settled else self.options.teacher, teachers=None, seed=seed,
+            time_limit=time_limit, train_share=share, mode=mode, freeze="auto", keep_classes=False,
         )  # fmt: skip
         if mode == self.mode == "mid":  # the cut that the original has, not the rule's
             return replace(same, mode=None, freeze=str(self.results["cut"]["index"]))

@@ -52,7 +52,7 @@ def speed(teacher: Teacher, spec: InputSpec, engine_name: str) -> float:
             measured, or by its first batch alone, is taken to be at least a quarter as fast as the best.
     """
     program = trunk_program(teacher, len(teacher.card.stages), spec, teacher.blank(spec))
-    rates = _answer(program)["rates"]
+    rates: dict[str, float] = _answer(program)["rates"]
     return max(float(rates.get(engine_name, 0.0)), max(rates.values()) / 4)
 
 

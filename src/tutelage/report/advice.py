@@ -39,7 +39,7 @@ def tell_advice(lesson: Lesson, decision: FreezeDecision, run: Run) -> Advised:
         "teachers": [dict(row) for row in lesson.chosen.table],
         "images": len(lesson.parts.train), "classes": len(lesson.classes), "engine": str(lesson.activations.engine),
         "seconds": {"total": round(sum(run.seconds.values()), 4), **{k: round(v, 4) for k, v in run.seconds.items()}},
-        "warnings": list(lesson.dropped),
+        "warnings": list(lesson.dropped), "scores": list(decision.facts.get("scores", ())),
     }  # fmt: skip
     write_json(run.folder / "results.json", results)
     page = environment().get_template("advice.html.jinja")

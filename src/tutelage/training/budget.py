@@ -26,7 +26,7 @@ SLOWER = 1.5
 START = 3.0
 """Seconds to compile a tail for the engine, to write and to report."""
 
-HEAD = 2.5e-9
+HEAD = 1e-8
 """Seconds a row, feature and class that fitting a head takes: a cautious guess, from the slowest of the data sets tried."""
 
 LEAST = 2

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
 
 from tutelage.features.activations import FeatureRows
 from tutelage.heads.choose import HeadChoice, fit_heads
+from tutelage.heads.eigen import threads_for
 from tutelage.heads.reject import RejectRule, fit_reject
+from tutelage.heads.rows import TrainingRows
 from tutelage.teachers.cuts import tapped
 from tutelage.training.lesson import Lesson
 
@@ -23,21 +26,22 @@ def fit_head(lesson: Lesson, indices: Sequence[int]) -> HeadChoice:
     with lesson.run.phase("features"):
         rows = lesson.training_rows(indices)
     with lesson.run.phase("head"):
-        narrow = fit_heads(rows, classes=len(lesson.classes))
         reads = tapped(lesson.teacher.card)
         if not reads:
-            return narrow
-        wide = _wide(lesson, indices, reads)
+            return fit_heads(rows, classes=len(lesson.classes))
+        narrow, wide = _both(lesson, rows, lesson.training_rows(indices, reads=reads), reads)
         better, why = _wider(narrow, wide)
         chosen = wide if better else narrow
         return replace(chosen, because=(*chosen.because, why))
 
 
-def _wide(lesson: Lesson, indices: Sequence[int], reads: tuple[int, ...]) -> HeadChoice:
-    rows = lesson.training_rows(indices, reads=reads)
-    assert isinstance(rows.rows, FeatureRows)
-    found = fit_heads(rows, classes=len(lesson.classes), blocks=rows.rows.widths)
-    return replace(found, reads=reads)
+def _both(lesson: Lesson, narrow: TrainingRows, wide: TrainingRows, reads: tuple[int, ...]) -> tuple[HeadChoice, HeadChoice]:  # fmt: skip
+    """Both heads beside each other: each works on one thread, and there are two cores even in a laptop."""
+    widths = wide.rows.widths if isinstance(wide.rows, FeatureRows) else ()
+    classes = len(lesson.classes)
+    with threads_for(*wide.rows.shape), ThreadPoolExecutor(1) as beside:
+        waiting = beside.submit(fit_heads, wide, classes=classes, blocks=widths)
+        return fit_heads(narrow, classes=classes), replace(waiting.result(), reads=reads)
 
 
 def _wider(narrow: HeadChoice, wide: HeadChoice) -> tuple[bool, str]:

@@ -1,4 +1,4 @@
-"""The ladder: what a linear head reads from each stage, every item judged without itself.
+"""What each stage tells: what a linear head reads from each stage, every item judged without itself.
 
 Ridge heads on the pooled output of one stage, or of all stages side by side, each feature on its own
 scale; exact leave-one-group-out at every penalty, the best by log-loss. Middle stages that read more than
@@ -31,7 +31,7 @@ ALL = "all stages"
 
 
 @dataclass(frozen=True)
-class Rung:
+class Reading:
     """One stage's head.
 
     Attributes:
@@ -59,15 +59,15 @@ class Rung:
         return {**vars(self), "low": low, "high": high}
 
 
-def ladder(stages: Mapping[str, Features], facts: TrainingRows) -> tuple[Rung, ...]:
-    """A rung for each stage and one for all of them.
+def read_stages(stages: Mapping[str, Features], facts: TrainingRows) -> tuple[Reading, ...]:
+    """A reading for each stage and one for all of them.
 
     Args:
         stages: name -> pooled features (R, D_k), in order.
         facts: the same rows' targets, groups and weights (its own features are not looked at).
     """
-    rungs = [_rung(name, table, facts) for name, table in stages.items()]
-    return tuple(rungs) if len(rungs) < 2 else (*rungs, _rung(ALL, side_by_side(list(stages.values())), facts))  # fmt: skip
+    readings = [_read(name, table, facts) for name, table in stages.items()]
+    return tuple(readings) if len(readings) < 2 else (*readings, _read(ALL, side_by_side(list(stages.values())), facts))  # fmt: skip
 
 
 def side_by_side(tables: Sequence[Features]) -> Features:
@@ -79,11 +79,11 @@ def side_by_side(tables: Sequence[Features]) -> Features:
     return np.concatenate(parts, axis=1).astype(np.float32)
 
 
-def _rung(name: str, table: Features, facts: TrainingRows) -> Rung:
+def _read(name: str, table: Features, facts: TrainingRows) -> Reading:
     found = left_out_head(table, facts, each=name != ALL)
     logits = found.head.logits(table[facts.scored])
     fitted = float((logits.argmax(1) == facts.truth[facts.scored]).mean())
-    return Rung(name, float(found.correct.mean()), len(found.correct), found.log_loss, fitted)
+    return Reading(name, float(found.correct.mean()), len(found.correct), found.log_loss, fitted)
 
 
 def left_out_head(table: Features, facts: TrainingRows, *, each: bool = True) -> Candidate:
