@@ -290,6 +290,35 @@ def listed() -> list[Row]:
     ]  # fmt: skip
 
 
+def script(*arguments: str) -> list[dict]:
+    """The JSON that a benchmark prints last."""
+    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, env=CACHE, cwd=ROOT)  # fmt: skip
+    if done.returncode:
+        raise SystemExit(done.stdout + done.stderr)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def decided() -> list[Row]:
+    """Bars 4.1, 4.3, 4.5 and 4.6: the decision replayed on the grid."""
+    return [Row(**row) for row in script("benchmarks/regret.py", "bars")]
+
+
+def advice_cost() -> list[Row]:
+    """Bar 4.4."""
+    return [
+        Row("4.4", f"advise, cold: {r['data']} ({r['images']} training images)", f"{r['seconds']:.1f} s (one pass {r['pass']:.1f} s)", f"<= {r['bound']:.1f} s", r["seconds"] <= r["bound"])
+        for r in script("benchmarks/advice.py", "cost")
+    ]  # fmt: skip
+
+
+def time_limit() -> list[Row]:
+    """Bar 4.7."""
+    return [
+        Row("4.7", f"fit --time-limit 60s: {r['data']}", f"{r['seconds']:.1f} s, {r['mode']}, {r['accuracy']:.3f}" + "".join(f"; {w}" for w in r["dropped"]), "<= 66 s, saved", r["seconds"] <= 66 and r["saved"])
+        for r in script("benchmarks/advice.py", "limit")
+    ]  # fmt: skip
+
+
 BARS: dict[str, Callable[[], list[Row]]] = {
     "2.2": deep,
     "2.3-busi": busi,
@@ -311,6 +340,11 @@ BARS: dict[str, Callable[[], list[Row]]] = {
     "3.6": kept_classes,
     "3.6-safe": lambda: tests("3.6", "offline, malicious pickles, --with", "tests/stories/test_own_teachers.py", "tests/stories/test_with.py", "tests/unit/test_data_with.py", "tests/unit/test_teachers_reading.py"),
     "3.7": listed,
+    "4.1": decided,
+    "4.2": lambda: tests("4.2", "closed forms and scores against brute force and independent implementations", "tests/laws/test_leave_one_out.py", "tests/unit/test_advisor_scores.py", "tests/unit/test_heads_closed_form.py", "tests/unit/test_advisor_decision.py"),
+    "4.4": advice_cost,
+    "4.5": lambda: tests("4.5", "similarity: pacs_cartoon and hymenoptera nearer than busi and mnist", "tests/laws/test_similarity.py"),
+    "4.7": time_limit,
 }  # fmt: skip
 
 

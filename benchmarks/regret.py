@@ -3,6 +3,7 @@
     python benchmarks/regret.py evidence     # the advisor's evidence for every finished cell, resumably
     python benchmarks/regret.py learn        # fits src/tutelage/advisor/gains.json from the grid
     python benchmarks/regret.py table        # writes benchmarks/results/regret_grid.csv and regret.md
+    python benchmarks/regret.py bars         # the figures of the bars, as JSON
 
 What is learned from the grid is tested with the data set left out: the decision for a cell never saw
 another cell of the same data set.
@@ -32,6 +33,7 @@ from tutelage.advisor.expected import interval
 from tutelage.advisor.gain import (
     FEATURES,
     Fit,
+    classical,
     described,
     expected_gains,
     fits_json,
@@ -122,7 +124,9 @@ def gathered() -> None:
             found, near = gather(lesson), similarity(lesson)
             spent = time.process_time() - start
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(json.dumps({"evidence": found.as_json(), "similarity": near.as_json(), "cpu": spent}))
+        target.write_text(
+            json.dumps({"evidence": found.as_json(), "similarity": near.as_json(), "cpu": spent})
+        )
         print(cell, f"{spent:.2f} s", flush=True)
 
 
@@ -143,7 +147,7 @@ def fitted(many: Sequence[Seen]) -> dict[str, Fit]:
     for kind in KINDS:
         rows = [(described(s.evidence, s.near), *s.gains[kind]) for s in many if kind in s.gains]
         x, y, noise = (np.array(column) for column in zip(*rows, strict=True))
-        fits[kind] = learn(x, y, noise)
+        fits[kind] = learn(x, y - [classical(kind, row) for row in x], noise)
     return fits
 
 
@@ -309,6 +313,10 @@ def main() -> None:
                 "features": list(FEATURES), "fits": fits_json(fitted(many))}  # fmt: skip
         GAINS.write_text(json.dumps(kept, indent=1) + "\n")
         print(kept["made"])
+    elif verb == "bars":
+        from regret_table import bars
+
+        print(json.dumps(bars(seen())))
     else:
         from regret_table import write
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -33,7 +34,10 @@ def _grid(many: Sequence[r.Seen], by_set: dict, path: Path) -> None:
         for s in many:
             chosen, _ = r.decide(s, by_set[s.cell.data])
             for cut, arm in sorted(s.told["arms"].items(), key=lambda item: int(item[0])):
-                after = {k: round(float(r.bits(arm[k]).mean()), 4) if k in arm else "" for k in ("before", "after")}
+                after = {
+                    k: round(float(r.bits(arm[k]).mean()), 4) if k in arm else ""
+                    for k in ("before", "after")
+                }
                 writer.writerow([
                     s.cell.data, s.cell.each or "all", s.cell.teacher, s.cell.seed, s.told["input"], s.told["train"], s.told["test"],
                     cut, r.kind_of(s.card, int(cut)), round(s.accuracy(int(cut)), 4), arm.get("head", ""), arm.get("reads", ""), arm.get("epochs", 0),
@@ -119,3 +123,146 @@ def _worse(many: Sequence[r.Seen], by_set: dict) -> list[str]:
         lines += ["", "No tuned tail shipped."]
     lines += [f"The best tail beats the head by more than 5 points in {len(big)} cells; a tail shipped in {sum(cut != s.deep for s, cut in big)} of them."]  # fmt: skip
     return lines
+
+
+def bars(many: Sequence[r.Seen]) -> list[dict]:
+    """Rows for ``bars.py``: regret, intervals, direction, never worse."""
+    by_set = r.left_out(many)
+    policy = r.advised(by_set)
+    own = r.scored(many, policy)
+    others = {
+        "deep": r.always("deep"), "full": r.always("full"), "two-by-two": r.two_by_two, "LogME": r.by_logme, "random": r.random_pick,
+    }  # fmt: skip
+    rest = {name: r.scored(many, p)["mean"] for name, p in others.items()}
+    best = min(rest, key=rest.__getitem__)
+    inside = r.coverage(many, by_set, r.DRIFT)
+    share = sum(s * n for s, _, n in inside.values()) / sum(n for *_, n in inside.values())
+    large = [abs(s.evidence.accuracy - s.accuracy(s.deep)) for s in many if s.told["train"] >= 500]
+    rows = [
+        (
+            "4.1",
+            f"mean regret over {len(many)} cells, data set left out",
+            f"{own['mean']:.2f} points (harsh {own['harsh']:.2f})",
+            "<= 1.0",
+            own["mean"] <= 1.0,
+        ),
+        (
+            "4.1",
+            "p95 of regret",
+            f"{own['p95']:.2f} points (harsh {own['harsh95']:.2f})",
+            "<= 3.0",
+            own["p95"] <= 3.0,
+        ),
+        (
+            "4.1",
+            "cost of deciding, of the grid's",
+            f"median {own['cost50']:.1%}, p95 {own['cost95']:.1%}",
+            "<= 10 %, <= 25 %",
+            own["cost50"] <= 0.1 and own["cost95"] <= 0.25,
+        ),
+        (
+            "4.1",
+            "mean regret of the best baseline",
+            f"{best} {rest[best]:.2f} points",
+            f"> {own['mean']:.2f}",
+            rest[best] > own["mean"],
+        ),
+        (
+            "4.3",
+            "95 % prediction intervals that hold the test result",
+            f"{share:.1%}",
+            "90 to 98 %",
+            0.90 <= share <= 0.98,
+        ),
+    ]
+    if large:
+        gap = 100 * float(np.mean(large))
+        rows.append(
+            (
+                "4.3",
+                f"left-out minus test accuracy, N >= 500, {len(large)} cells",
+                f"{gap:.1f} points",
+                "<= 2",
+                gap <= 2,
+            )
+        )
+    rows += [_direction(many, policy), *_guarding(many, policy)]
+    return [
+        dict(
+            zip(
+                ("bar", "what", "figure", "wanted", "passed"), (*row[:4], bool(row[4])), strict=True
+            )
+        )
+        for row in rows
+    ]
+
+
+RANKS = {"deep": 3, "late": 2, "mid": 1, "full": 0}
+
+
+def _direction(many: Sequence[r.Seen], policy: r.Policy) -> tuple:
+    """Mean depth of the chosen kind by images a class: it never rises by a whole mode."""
+    sizes = [5, 20, 50, 0]
+    means = [
+        float(
+            np.mean(
+                [RANKS[r.kind_of(s.card, policy(s)[0])] for s in many if s.cell.each == n]
+                or [np.nan]
+            )
+        )
+        for n in sizes
+    ]
+    known = [m for m in means if not np.isnan(m)]
+    rises = max([b - a for a, b in itertools.pairwise(known)], default=0.0)
+    told = ", ".join(f"{n or 'all'}: {m:.2f}" for n, m in zip(sizes, means, strict=True))
+    return (
+        "4.5",
+        "mean depth by images a class (3 deep, 2 late, 1 mid, 0 full)",
+        told,
+        "never rises by 1",
+        rises < 1,
+    )
+
+
+def _guarding(many: Sequence[r.Seen], policy: r.Policy) -> list[tuple]:
+    tests = r.never_worse(many, policy)
+    ordered = sorted(tests.values(), key=lambda t: t[2])
+    holm = min(
+        [min(1.0, p * (len(ordered) - k)) for k, (_, _, p) in enumerate(ordered)], default=1.0
+    )
+    outcomes = [(s, policy(s)) for s in many]
+    gained = [
+        100 * float(right.mean() - s.accuracy(s.deep))
+        for s, (cut, right, _) in outcomes
+        if cut != s.deep
+    ]
+    big = [
+        cut != s.deep
+        for s, (cut, *_) in outcomes
+        if max(s.accuracy(c) for c in s.test) - s.accuracy(s.deep) > 0.05
+    ]
+    mean = float(np.mean(gained)) if gained else 0.0
+    share = float(np.mean(big)) if big else 1.0
+    return [
+        (
+            "4.6",
+            'smallest Holm p of "shipped is worse than the frozen head"',
+            f"{holm:.3f}",
+            "> 0.05",
+            holm > 0.05,
+        ),
+        (
+            "4.6",
+            f"mean difference over {len(gained)} cells that shipped a tail",
+            f"{mean:+.2f} points",
+            "> 0",
+            mean > 0,
+        ),
+        (
+            "4.6",
+            f"a tail shipped where the best one beats the head by > 5 points ({len(big)} cells)",
+            f"{share:.0%}",
+            ">= 80 %",
+            share >= 0.8,
+        ),
+    ]

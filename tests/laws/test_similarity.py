@@ -4,7 +4,6 @@ import gzip
 from contextlib import contextmanager
 
 import numpy as np
-import pytest
 from PIL import Image
 
 from shared import SHARED, needs_shared

@@ -75,7 +75,8 @@ def similarity(lesson: Lesson) -> Similarity:
     Each gauge is brought to a value by a formula that no data set had a say in:
 
     - batch-norm shift: ``1 / (1 + excess / 0.1)`` of its excess, in nats a channel and as the mean over
-      layers, over that of as many images of the teacher's own domain at the nearest input size.
+      layers, over that of as many images of the teacher's own domain at the nearest input size; without
+      a source card, over what is usual for teachers' own domains.
     - energy: ``1 / (1 + lack / 1)``, where the z-scores of energy and largest probability against the
       source card's images are ``-lack`` in their mean.
     - prototypes: ``(s - c) / (8 - c)``, cut to 0..1, where the nearest one stands out by s standard

@@ -32,6 +32,9 @@ def seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> fl
     help="A name (tutelage teachers), hf:OWNER/REPO@REVISION, a weight file, or FILE.py:FUNCTION (which is run).",
 )
 @click.option(
+    "--teachers", help="Measure several and take the best: auto, or names with commas between."
+)
+@click.option(
     "--weights",
     type=click.Path(),
     help="A weight file for that teacher, instead of the published one.",
