@@ -22,7 +22,7 @@ import numpy as np
 import torch
 
 from tutelage.advisor.bn_shift import Moments, divergence, watched
-from tutelage.advisor.energy import energy, max_probability
+from tutelage.advisor.energy import energy, max_probability, summary
 from tutelage.advisor.source_cards import LEVELS, PREPARED
 from tutelage.files import read_json, write_text
 from tutelage.modality import InputSpec
@@ -125,7 +125,7 @@ def spread(values: Sequence[float] | np.ndarray) -> dict[str, Any]:
 
 def moments(values: np.ndarray) -> dict[str, float]:
     """Mean and standard deviation."""
-    return {"mean": short(values.mean()), "sd": short(values.std())}
+    return {name: short(value) for name, value in summary(values).items()}
 
 
 def short(value: float) -> float:

@@ -435,7 +435,7 @@ def lesson_of(own_cache, tmp_path):
     def make(module, images, labels, seed=0):
         spec = InputSpec(32, 32, "bilinear", (0.5,) * 3, (0.5,) * 3)
         teacher = teacher_from_module(module, spec)
-        checked = check(open_source((images, labels)), full=False)
+        checked = check(open_source(images, labels=labels), full=False)
         items = [example.item for example in checked.dataset.examples]
         engine = EngineSpec("torch", "f32", "cpu", "")
         activations = Activations(teacher, spec, engine, items, checked.digests)

@@ -51,13 +51,9 @@ def max_probability(logits: npt.ArrayLike) -> Floats:
 
 
 def summary(values: npt.ArrayLike) -> dict[str, float]:
-    """Mean, standard deviation (divided by N) and median of an energy or a probability (N,)."""
+    """Mean and standard deviation (divided by N) of energies or probabilities (N,)."""
     table = np.asarray(values, dtype=np.float64)
-    return {
-        "mean": float(table.mean()),
-        "sd": float(table.std()),
-        "median": float(np.median(table)),
-    }
+    return {"mean": float(table.mean()), "sd": float(table.std())}
 
 
 def finite(logits: npt.ArrayLike) -> Floats:
