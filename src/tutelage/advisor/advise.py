@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from tutelage.advisor.choice import Option, choose
 from tutelage.advisor.cost import Cost, cost
-from tutelage.advisor.evidence import Evidence, evidence_of
+from tutelage.advisor.evidence import Evidence, evidence_of, judgeable
 from tutelage.advisor.gain import Gain, expected_gains
 from tutelage.advisor.recall import recall
+from tutelage.advisor.sample import prepared, sample
 from tutelage.advisor.scores import stage_scores
 from tutelage.advisor.similarity import Similarity, similarity
 from tutelage.advisor.verdict import reasons
@@ -19,6 +21,7 @@ from tutelage.network.decision import FreezeDecision, Mode, asked_cut, mode_of
 from tutelage.teachers import Card
 from tutelage.teachers.cuts import contenders, interior_cut
 from tutelage.training.budget import after_tuning
+from tutelage.training.head import probe
 from tutelage.training.lesson import Lesson
 
 DRIFT = 0.015
@@ -56,18 +59,45 @@ def advise(lesson: Lesson, *, freeze: str = "auto", mode: str | None = None, kee
 
 def weighed(lesson: Lesson, deadline: float = math.inf) -> FreezeDecision:
     """The decision by the evidence."""
+    card = lesson.teacher.card
+    if not judgeable(lesson):
+        because = (
+            "no class has two items: nothing can be left out, so nothing is known; a new head alone",
+        )
+        return FreezeDecision("deep", len(card.stages), card.names, because)
     evidence = evidence_of(lesson)
     near = Similarity(**recall(lesson, "similarity", lambda: similarity(lesson).as_json()))
     options = promised(lesson, evidence, near)
     chosen, why_not = choose(options, deadline - time.monotonic() - after_tuning(lesson))
+    asked = gradients(lesson) if _unsure(options, chosen) and math.isinf(deadline) else {}
     items = len(lesson.parts.test) or round(0.2 * len(lesson.parts.train))
     table = tuple(o.row(items, chosen=o is chosen, why_not=why_not.get(o.cut, "")) for o in options)
-    card = lesson.teacher.card
     return FreezeDecision(
         mode_of(chosen.cut, lesson.depth), chosen.cut, card.names,
-        reasons(card, evidence, near, options, chosen, why_not), table,
-        facts=_facts(evidence, near, chosen, table), prior=_prior(chosen, lesson.depth),
+        reasons(card, evidence, near, options, chosen, why_not, asked), table,
+        facts={**_facts(evidence, near, chosen, table), "gradient_ratio": asked}, prior=_prior(chosen, lesson.depth),
     )  # fmt: skip
+
+
+def _unsure(options: Sequence[Option], chosen: Option) -> bool:
+    """Whether the closed forms cannot tell: the best cut is not taken, or hardly stands out."""
+    best = max(options, key=lambda o: o.gain.mean)
+    return best is not chosen or 0 < best.gain.mean < 2 * best.gain.error
+
+
+def gradients(lesson: Lesson) -> dict[str, float]:
+    """Stage -> how much the head's loss asks it to move, from at most 64 items; computed once."""
+
+    def measured() -> dict[str, float]:
+        from tutelage.advisor.gradient_ratio import gradient_ratio
+
+        choice = probe(lesson)
+        batches = (
+            (seen, lesson.truth(indices)) for indices, seen in prepared(lesson, sample(lesson))
+        )
+        return gradient_ratio(lesson.teacher.network, batches, choice.head, choice.reads)
+
+    return recall(lesson, "gradients", measured)
 
 
 def promised(lesson: Lesson, evidence: Evidence, near: Similarity) -> list[Option]:

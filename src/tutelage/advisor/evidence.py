@@ -128,6 +128,13 @@ def evidence_of(lesson: Lesson) -> Evidence:
     return Evidence.from_json(recall(lesson, "evidence", lambda: gather(lesson).as_json()))
 
 
+def judgeable(lesson: Lesson) -> bool:
+    """Whether some class has two groups: else nothing can be left out, and there is no evidence."""
+    indices = lesson.readable(lesson.depth, lesson.parts.train)
+    pairs = set(zip(lesson.group_numbers(indices).tolist(), lesson.truth(indices).tolist(), strict=True))  # fmt: skip
+    return len({label for _, label in pairs}) < len(pairs)
+
+
 def gather(lesson: Lesson) -> Evidence:
     """The evidence, computed now."""
     choice = probe(lesson)

@@ -17,10 +17,10 @@ WORDS = {
 }
 
 
-def reasons(card: Card, evidence: Evidence, near: Similarity, options: Sequence[Option], chosen: Option, why_not: Mapping[int, str]) -> tuple[str, ...]:  # fmt: skip
+def reasons(card: Card, evidence: Evidence, near: Similarity, options: Sequence[Option], chosen: Option, why_not: Mapping[int, str], asked: Mapping[str, float]) -> tuple[str, ...]:  # fmt: skip
     """What to do, how near the data is, what the head reaches, what tuning is expected to add, why not the others, and what more data would do."""
     others = [_other(card, o, why_not[o.cut]) for o in reversed(options) if o is not chosen]
-    told = [_what(card, chosen), near.because, _head(evidence), _tuning(evidence, chosen, options), *others, _more(evidence)]  # fmt: skip
+    told = [_what(card, chosen), near.because, _head(evidence), _tuning(evidence, chosen, options), *others, _asked(asked), _more(evidence)]  # fmt: skip
     return tuple(sentence for sentence in told if sentence)
 
 
@@ -57,6 +57,14 @@ def _other(card: Card, option: Option, why: str) -> str:
         mode, f"freezing to {option.stage}"
     )
     return f"not {name}: {why}" if why else ""
+
+
+def _asked(ratios: Mapping[str, float]) -> str:
+    """Where the loss pulls, looked at only where the closed forms cannot tell."""
+    if not ratios:
+        return ""
+    most = max(ratios, key=ratios.__getitem__)
+    return f"the evidence hardly tells tuning from not tuning; the gradients ask most of {most} ({ratios[most]:.3f} of its weights' length)"
 
 
 def _more(evidence: Evidence) -> str:

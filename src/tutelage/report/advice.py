@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tutelage.errors import DataError
 from tutelage.files import write_json, write_text
 from tutelage.network.decision import FreezeDecision
 from tutelage.report.lineage import environment
@@ -30,12 +31,22 @@ class Advised:
 
 
 def tell_advice(lesson: Lesson, decision: FreezeDecision, run: Run) -> Advised:
-    """Write ``results.json`` and ``advice.html``."""
+    """Write ``results.json`` and ``advice.html``.
+
+    Raises:
+        DataError: there is no evidence.
+    """
+    if not decision.facts:
+        raise DataError(
+            "no-evidence", given="no class has two training items", expected="at least two items of some class",
+            next="Add photos; until then: tutelage fit DATA --mode deep",
+        )  # fmt: skip
     results = {
         "schema": 1, "run": str(run.folder), "teacher": lesson.teacher.card.name, "mode": decision.mode,
         "cut": decision.cut_json(), "because": list(decision.because),
         "expected": decision.facts["expected"], "similarity": decision.facts["similarity"],
         "table": [dict(row) for row in decision.evidence], "evidence": decision.facts["evidence"],
+        "gradient_ratio": dict(decision.facts["gradient_ratio"]),
         "teachers": [dict(row) for row in lesson.chosen.table],
         "images": len(lesson.parts.train), "classes": len(lesson.classes), "engine": str(lesson.activations.engine),
         "seconds": {"total": round(sum(run.seconds.values()), 4), **{k: round(v, 4) for k, v in run.seconds.items()}},
