@@ -55,7 +55,7 @@ def _page(many: Sequence[r.Seen], by_set: dict) -> list[str]:
         f" {date.today()}; 2 CPU cores of an x86-64 server.",
         "",
         f"{len(many)} of {len(planned)} planned cells: {', '.join(sets)}; 4 cuts each, every arm by the recipe as shipped. Rows: `regret_grid.csv`.",
-        "Fits of the expected gain are left-one-data-set-out. Regret in points of test accuracy; *fair*: the best arm is picked on one random",
+        "The doubts of the expected gain are left-one-data-set-out. Regret in points of test accuracy; *fair*: the best arm is picked on one random",
         "half of the test items and both are scored on the other (100 halvings); *harsh*: picked on the whole test set. Cost: processor seconds",
         "beyond training the chosen cut once, over those of the whole grid of the cell.",
         "",
@@ -97,7 +97,7 @@ def _counted(kinds) -> str:
 
 def _intervals(many: Sequence[r.Seen], by_set: dict) -> list[str]:
     lines = ["## Intervals", "", "95 % prediction intervals of the accuracy on the cell's test items:", "", "| cut | inside | mean half width | cells |", "|---|---|---|---|"]  # fmt: skip
-    for kind, (share, width, n) in r.coverage(many, by_set, r.DRIFT).items():
+    for kind, (share, width, n) in r.coverage(many, by_set).items():
         lines.append(f"| {kind} | {share:.1%} | {100 * width:.1f} points | {n} |")
     large = [abs(s.evidence.accuracy - s.accuracy(s.deep)) for s in many if s.told["train"] >= 500]
     if large:
@@ -135,7 +135,7 @@ def bars(many: Sequence[r.Seen]) -> list[dict]:
     }  # fmt: skip
     rest = {name: r.scored(many, p)["mean"] for name, p in others.items()}
     best = min(rest, key=rest.__getitem__)
-    inside = r.coverage(many, by_set, r.DRIFT)
+    inside = r.coverage(many, by_set)
     share = sum(s * n for s, _, n in inside.values()) / sum(n for *_, n in inside.values())
     large = [abs(s.evidence.accuracy - s.accuracy(s.deep)) for s in many if s.told["train"] >= 500]
     rows = [

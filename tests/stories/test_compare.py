@@ -53,7 +53,7 @@ def copy(compared, fitted, tmp_path):
     return folder, tmp_path / "fit" / "photos"
 
 
-def tested(folder):
+def reported(folder):
     with (folder / "split.csv").open(newline="") as stream:
         return [(r["name"], r["digest"]) for r in csv.DictReader(stream) if r["part"] == "test"]
 
@@ -90,7 +90,7 @@ def test_every_arm_is_a_fit_on_the_same_split(compared, fitted):
     folders = [Path(r["run"]) for arm in compared["arms"] for r in arm["runs"]]
     assert len(set(folders)) == 5
     for folder in folders:
-        assert tested(folder) == tested(fitted)
+        assert reported(folder) == reported(fitted)
         options = json.loads((folder / "args.json").read_text())["options"]
         assert folder == fitted or options["time_limit"] == LIMIT
     seeds = [json.loads((f / "args.json").read_text())["options"]["seed"] for f in folders]
@@ -151,7 +151,7 @@ def test_a_learning_curve_of_scratch(fitted, tmp_path):
     names = {path.name for path in (tmp_path / "compare" / fitted.name / "arms").iterdir()}
     assert names == {"scratch-seed-0", "scratch-seed-0-share-0.25", "scratch-seed-0-share-0.5"}
     assert (done["data_saved"] is None) == ("times as many" not in done["reasons"]["data_saved"])
-    assert "--curve" not in done["reasons"]["data_saved"]
+    assert "add --curve" not in done["reasons"]["data_saved"]
 
 
 def refused(*arguments, code=1):

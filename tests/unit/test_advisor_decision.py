@@ -6,13 +6,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from sklearn.linear_model import BayesianRidge, Ridge
+from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
 from tutelage.advisor.choice import Option, choose
 from tutelage.advisor.cost import Cost, half_octave
 from tutelage.advisor.evidence import Evidence, learning_curve
-from tutelage.advisor.gain import FEATURES, Gain, expected_gains, kind_of, learn, shipped
+from tutelage.advisor.gain import Gain, classical, expected_gains, kind_of, learn, shipped
 from tutelage.advisor.readings import ALL, Reading, left_out_head, read_stages, side_by_side
 from tutelage.errors import UsageError
 from tutelage.heads.rows import ArrayRows, TrainingRows
@@ -52,7 +52,10 @@ def test_the_readings_see_which_stage_knows_more(task):
     middle, last, labels = task
     readings = read_stages({"middle": middle, "last": last}, rows(middle, labels))
     assert [reading.stage for reading in readings] == ["middle", "last", ALL]
-    assert readings[0].accuracy > readings[1].accuracy + 0.2 and readings[0].log_loss < readings[1].log_loss
+    assert (
+        readings[0].accuracy > readings[1].accuracy + 0.2
+        and readings[0].log_loss < readings[1].log_loss
+    )
     assert all(reading.gap >= -0.02 for reading in readings) and readings[1].gap > 0.1
 
 
@@ -89,31 +92,38 @@ def test_evidence_survives_json_and_derives_its_figures():
 # Gains
 
 
-def test_learning_gains_agrees_with_scikit_learn_where_noise_is_equal():
-    rng = np.random.default_rng(1)
-    x = np.column_stack([np.ones(80), rng.normal(size=(80, 5))])
-    truth = np.array([0.01, 0.03, 0, -0.02, 0, 0.01])
-    y = x @ truth + rng.normal(0, 0.01, 80)
-    fit = learn(x, y, np.zeros(80))
-    other = BayesianRidge().fit(x[:, 1:], y)
-    assert np.abs(fit.weights[1:] - other.coef_).max() < 0.003
-    assert fit.noise == pytest.approx(0.01, rel=0.6)
-    near, far = fit.gain(x.mean(0)), fit.gain(10 * x[0])
-    assert near.error < far.error and near.spread > near.error
-
-
-def test_no_more_than_the_headroom_can_be_won(lite0):
+def test_what_is_expected_follows_the_formula(lite0):
+    found = evidence(accuracy=0.7, items=400)  # 40 a class
+    assert classical("mid", found, 0.25) == pytest.approx(0.2 * 0.3 * 0.75 - 0.02 / 16)
+    assert classical("full", found, 0.25) == pytest.approx(classical("mid", found, 0.25) - 0.005)
+    fewer = evidence(accuracy=0.7, items=50)  # 5 a class: two halvings below 20
+    assert classical("mid", fewer, None) == pytest.approx(0.2 * 0.3 * 0.5 - 0.02 / 4 - 0.06)
     cuts = contenders(lite0.card)
-    gains = expected_gains(evidence(accuracy=0.99), None, lite0.card, cuts)
-    assert all(gain.mean <= 0.01 + 1e-12 for gain in gains.values())
-    assert gains[cuts[-1]].mean == 0
+    assert expected_gains(found, 0.25, lite0.card, cuts)[cuts[-1]].mean == 0
 
 
-def test_the_shipped_fits_are_whole():
-    for kind in ("late", "mid", "full"):
-        fit = shipped()[kind]
-        assert fit.weights.shape == (len(FEATURES),) and fit.noise > 0
-        assert np.linalg.eigvalsh(fit.covariance).min() > 0
+def test_farther_and_more_never_mean_less_gain():
+    gains = [classical("mid", evidence(items=n), near) for n in (50, 200, 800) for near in (0.9, 0.5, 0.1)]  # fmt: skip
+    table = np.array(gains).reshape(3, 3)
+    assert (np.diff(table, axis=0) >= 0).all() and (np.diff(table, axis=1) > 0).all()
+
+
+def test_doubt_is_that_of_whole_data_sets_and_of_single_tasks():
+    rng = np.random.default_rng(0)
+    sets = {str(k): [(50.0, 0.02 * (-1) ** k + r, 0.0) for r in rng.normal(0, 0.01, 400)] for k in range(8)}  # fmt: skip
+    sets["0"] += [(5.0, r, 0.0) for r in rng.normal(0, 0.05, 400)]
+    doubt = learn(sets)
+    assert doubt.error == pytest.approx(0.02 / math.sqrt(8), rel=0.05)
+    assert doubt.spread == pytest.approx(math.hypot(0.02, 0.01), rel=0.05)
+    assert doubt.few == pytest.approx(0.05, rel=0.1)
+    noisy = learn({k: [(e, r, 0.01) for e, r, _ in rows] for k, rows in sets.items()})
+    assert noisy.spread == pytest.approx(0.02, rel=0.05)
+
+
+def test_the_shipped_doubts_are_whole():
+    for kind in ("late", "mid", "full", "deep"):
+        doubt = shipped()[kind]
+        assert 0 < doubt.error < 0.05 and 0 < doubt.spread <= doubt.few < 0.3
 
 
 # Cuts

@@ -84,7 +84,8 @@ def shift_by_loops(values, layer):
     for c in range(values.shape[1]):
         x = values[:, c].astype(np.float64).ravel()
         held, spread = float(layer.running_mean[c]), float(layer.running_var[c]) + eps
-        mean, own = sum(x) / len(x), sum((v - sum(x) / len(x)) ** 2 for v in x) / len(x) + eps
+        mean = sum(x) / len(x)
+        own = sum((v - mean) ** 2 for v in x) / len(x) + eps
         total += 0.5 * ((mean - held) ** 2 / spread + own / spread - 1 - math.log(own / spread))
     return total / values.shape[1]
 

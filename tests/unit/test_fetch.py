@@ -21,8 +21,8 @@ from urllib import request
 from urllib.error import URLError
 
 import pytest
-from server_kit import Answer, Server, cut, hang, running, status
 
+from server_kit import Answer, Server, cut, hang, running, status
 from tutelage.errors import TeacherError, TrainingError
 from tutelage.files import lock
 from tutelage.teachers import connection, download

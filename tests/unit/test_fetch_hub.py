@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from server_kit import Fault, Server, cut, hang, running, status
 
 BODY = random.Random(0).randbytes(300_000)

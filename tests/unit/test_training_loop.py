@@ -1,6 +1,5 @@
 """The loop: the best epoch is kept, epoch 0 is in the race, and a resumed run is the run never killed."""
 
-from dataclasses import replace
 
 import numpy as np
 import pytest

@@ -11,7 +11,7 @@ from typing import Any
 from tutelage.advisor.choice import Option, choose
 from tutelage.advisor.cost import Cost, cost
 from tutelage.advisor.evidence import Evidence, evidence_of, judgeable
-from tutelage.advisor.gain import Gain, expected_gains
+from tutelage.advisor.gain import Gain, expected_gains, shipped
 from tutelage.advisor.recall import recall
 from tutelage.advisor.sample import prepared, sample
 from tutelage.advisor.scores import stage_scores
@@ -23,9 +23,6 @@ from tutelage.teachers.cuts import contenders, interior_cut
 from tutelage.training.budget import after_tuning
 from tutelage.training.head import probe
 from tutelage.training.lesson import Lesson
-
-DRIFT = 0.015
-"""Standard deviation by which a test part differs from the training part beyond chance, in accuracy."""
 
 
 def advise(lesson: Lesson, *, freeze: str = "auto", mode: str | None = None, keep_classes: bool = False, deadline: float = math.inf, scores: bool = False) -> FreezeDecision:  # fmt: skip
@@ -109,7 +106,8 @@ def promised(lesson: Lesson, evidence: Evidence, near: Similarity) -> list[Optio
 
 def _option(card: Card, cut: int, evidence: Evidence, gain: Gain, price: Cost) -> Option:
     expected = min(1.0, max(0.0, evidence.accuracy + gain.mean))
-    error = math.hypot(evidence.error, gain.spread, DRIFT)
+    drift = shipped()["deep"].around(0.0, evidence.each).spread
+    error = math.hypot(evidence.error, gain.spread, drift)
     return Option(cut, card.names[cut - 1] if cut else None, expected, error, gain, price)
 
 

@@ -113,4 +113,4 @@ def _note(seen: dict[str, Moments], name: str, layer: nn.BatchNorm2d, x: Tensor)
     if name not in seen:
         seen[name] = Moments(variance.double().cpu().numpy(), layer.eps, [], [])
     seen[name].first.append(away.mean(1).float().cpu().numpy())
-    seen[name].second.append(away.square().mean(1).float().cpu().numpy())
+    seen[name].second.append(away.square_().mean(1).float().cpu().numpy())

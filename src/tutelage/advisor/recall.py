@@ -9,7 +9,7 @@ from tutelage.errors import ArtefactError
 from tutelage.files import cache_root, digest_json, read_json, write_json
 from tutelage.training.lesson import Lesson
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same items would give other evidence."""
 
 

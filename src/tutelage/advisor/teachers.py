@@ -191,8 +191,8 @@ def _praise(contest: Contest, winner: Contender) -> str:
 
 
 def take(options: FitOptions) -> Asked:
-    """The teacher to open the data with: the one that was asked for, or the first of several."""
-    return parse_teachers(options.teachers, options.asked)[0] if options.teachers else options.asked
+    """The teacher to open the data with: the one that was asked for; of several, none of them yet."""
+    return Asked(channels=options.channels) if options.teachers else options.asked
 
 
 def settle(teacher: Teacher, options: FitOptions, checked: Checked, parts: Parts, run: Run) -> TeacherChoice:  # fmt: skip

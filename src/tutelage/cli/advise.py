@@ -63,7 +63,7 @@ def _tell(results: Mapping[str, Any]) -> None:
         )  # fmt: skip
     told.print(table)
     for row in results["teachers"]:
-        told.print(f"  {escape(row['teacher'])}: {percent(row['accuracy'])} left out; {escape(row['dropped'] or 'chosen')}")  # fmt: skip
+        told.print(f"  {escape(row['teacher'])}: {percent(row['accuracy'])} left out; {escape(row['because'])}")  # fmt: skip
     for warning in results["warnings"]:
         told.print(f"  [yellow]![/] {escape(warning)}")
     told.print(f"{results['seconds']['total']:.1f} s; page: {escape(results['run'])}/advice.html")

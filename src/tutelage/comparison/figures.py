@@ -159,6 +159,11 @@ def _saved(plan: Plan, attempts: Sequence[Attempt], board: Bench, student: Mode 
     if student is None:
         return None, "it needs a transfer arm"
     scratch = [attempt for attempt in attempts if attempt.arm == "scratch"]
+    if any(attempt.stopped for attempt in scratch):
+        return (
+            None,
+            "time stopped scratch, so that its curve tells of time and not of data: give --curve a longer --time-limit",
+        )
     shares = sorted({attempt.share for attempt in scratch})
     at = {share: [a for a in scratch if a.share == share] for share in shares}
     names = sorted(set.intersection(*(set(attempt.judged) for attempt in attempts)))
@@ -182,6 +187,11 @@ def _warnings(plan: Plan, attempts: Sequence[Attempt], board: Bench) -> list[str
         told.append(f"{board.items} test items: intervals are wide")
     if not any(a.cold for a in attempts if a.arm != "scratch"):
         told.append("features came from the cache of earlier runs: seconds are without extracting them")  # fmt: skip
+    late = [a.seconds for a in attempts if plan.time_limit and a.seconds > 1.1 * plan.time_limit]
+    if late:
+        told.append(
+            f"{len(late)} of {len(attempts)} runs took longer than their time limit of {plan.time_limit:g} s, up to {max(late):.0f} s"
+        )
     learned = [int(a.results["split"]["train"]) for a in attempts if a.share == 1]
     if min(learned) < max(learned):
         told.append(f"time left some runs fewer training items: {min(learned)} of {max(learned)}")

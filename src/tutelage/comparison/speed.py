@@ -54,7 +54,7 @@ def speed_up(student: Sequence[Attempt], scratch: Sequence[Attempt]) -> tuple[di
     """
     timed = [attempt for attempt in student if attempt.cold and not attempt.interrupted]
     if not timed:
-        return None, "its features came from the cache of an earlier run, so that its seconds are not a first run's"  # fmt: skip
+        return None, "the student's features came from the cache of an earlier run, so that its seconds are not a first run's"  # fmt: skip
     pairs = [_pair(one, other) for one, other in product(timed, scratch)]
     known = [pair for pair in pairs if pair is not None]
     if 2 * len(known) <= len(pairs):

@@ -31,11 +31,11 @@ def _gain(told: Figures) -> list[str]:
 
 def _helps(gain: Mapping[str, Any], points: str) -> str:
     if gain["helps"] == "helps":
-        return f"Transfer helps: {points} over scratch."
+        return f"Transfer helps: {points} over scratch, at the same budget."
     if gain["helps"] == "harms":
-        return f"Transfer harms here: {points} against scratch. Train from scratch: --mode scratch."
+        return f"Transfer harms here: {points} against scratch, at the same budget. Train from scratch: --mode scratch."
     if gain["points"] <= 0:
-        return f"Transfer does not help here: {points} against scratch."
+        return f"Transfer does not help here: {points} against scratch, at the same budget."
     return f"It cannot be told whether transfer helps: {points} over scratch, an interval that holds zero."  # fmt: skip
 
 

@@ -14,7 +14,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import stdtrit
 
 from tutelage.errors import DataError
 from tutelage.evaluation.compare import Z95
@@ -131,6 +130,8 @@ def _of_seeds(table: Floats) -> list[Spread]:
 
 def _quantile(spreads: Sequence[Spread]) -> float:
     """Two-sided 95 % point of Student's t with Satterthwaite's degrees of freedom."""
+    from scipy.special import stdtrit  # every verb would pay for its import
+
     total = sum(v for v, _ in spreads)
     unsure = sum(v * v / freedom for v, freedom in spreads)
     if math.isinf(total) or not unsure:

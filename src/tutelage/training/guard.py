@@ -35,7 +35,7 @@ def guard(before: Floats, after: Floats, truth: Ints, prior: tuple[float, float]
 
     Few items say little, so what they show is weighed against what was expected before: the mean of the
     two, by their precisions (two normal distributions). The tail ships where that is a gain, and where its
-    log-loss, at its own best temperature, is not worse by more than one standard error. Where nothing was
+    log-loss, at its own best temperature, is not worse by more than two standard errors. Where nothing was
     expected, because the user chose the cut, the items alone decide.
 
     Args:
@@ -48,7 +48,7 @@ def guard(before: Floats, after: Floats, truth: Ints, prior: tuple[float, float]
     each = right_after.astype(float) - right_before
     gain, error = float(each.mean()), gain_error(each)
     lost = surprise(after, truth) - surprise(before, truth)
-    slack = 0.0 if prior is None else float(lost.std() / np.sqrt(len(lost)))
+    slack = 0.0 if prior is None else 2 * float(lost.std() / np.sqrt(len(lost)))
     ships = weighed(gain, error, prior) >= 0 and bool(lost.mean() <= slack)
     told = f"tuning moved {len(truth)} validation items from {right_before.mean():.1%} to {right_after.mean():.1%} right"
     return Verdict(ships, gain, error, told if ships else f"{told}: the frozen head is shipped")
