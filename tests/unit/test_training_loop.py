@@ -1,6 +1,5 @@
 """The loop: the best epoch is kept, epoch 0 is in the race, and a resumed run is the run never killed."""
 
-
 import numpy as np
 import pytest
 import torch
@@ -69,9 +68,7 @@ def test_a_deadline_ends_it_with_the_rate_at_nought(examples, monkeypatch):
         lambda self, closure=None: rates.append(self.param_groups[0]["lr"]),
     )
     student = pupil()
-    records = list(
-        tune(student, *examples, schedule(student, deadline=20.0), LocalRuntime())
-    )
+    records = list(tune(student, *examples, schedule(student, deadline=20.0), LocalRuntime()))
     assert "time limit" in records[-1]["stopped"]
     assert rates[-1] < 0.2 * max(rates) and max(rates) <= RECIPE.learning_rate
 

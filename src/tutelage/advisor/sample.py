@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from tutelage.features.extract import Counters, Wanted, stream
-from tutelage.network.stages import Activation
 from tutelage.training.lesson import Lesson
+
+if TYPE_CHECKING:
+    from tutelage.network.stages import Activation
 
 MOST = 64
 
