@@ -184,12 +184,12 @@ def advised(by_set: Mapping[str, Mapping[str, Doubt]]) -> Policy:
     return policy
 
 
-def guarded(s: Seen, cut: int, prior: tuple[float, float] | None) -> bool:
+def guarded(s: Seen, cut: int, prior: tuple[float, float]) -> bool:
     """Whether the guard lets a tail ship."""
     arm = s.told["arms"][str(cut)]
     each = bits(arm["after"]).astype(float) - bits(arm["before"])
     lost = np.array(arm["surprise_after"]) - np.array(arm["surprise_before"])
-    slack = 0.0 if prior is None else 2 * float(lost.std() / np.sqrt(len(lost)))
+    slack = 2 * float(lost.std() / np.sqrt(len(lost)))
     return weighed(float(each.mean()), gain_error(each), prior) >= 0 and float(lost.mean()) <= slack
 
 

@@ -13,6 +13,10 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 
+ASKED = (0.0, 0.05)
+"""What is expected of a cut that the user chose: nothing, give or take five points."""
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What the guard found.
@@ -35,8 +39,8 @@ def guard(before: Floats, after: Floats, truth: Ints, prior: tuple[float, float]
 
     Few items say little, so what they show is weighed against what was expected before: the mean of the
     two, by their precisions (two normal distributions). The tail ships where that is a gain, and where its
-    log-loss, at its own best temperature, is not worse by more than two standard errors. Where nothing was
-    expected, because the user chose the cut, the items alone decide.
+    log-loss, at its own best temperature, is not worse by more than two standard errors. Where the user chose
+    the cut, nothing was expected, and ``ASKED`` stands for that.
 
     Args:
         before: logits (V, C) by the frozen head.
@@ -48,16 +52,14 @@ def guard(before: Floats, after: Floats, truth: Ints, prior: tuple[float, float]
     each = right_after.astype(float) - right_before
     gain, error = float(each.mean()), gain_error(each)
     lost = surprise(after, truth) - surprise(before, truth)
-    slack = 0.0 if prior is None else 2 * float(lost.std() / np.sqrt(len(lost)))
-    ships = weighed(gain, error, prior) >= 0 and bool(lost.mean() <= slack)
+    slack = 2 * float(lost.std() / np.sqrt(len(lost)))
+    ships = weighed(gain, error, prior or ASKED) >= 0 and bool(lost.mean() <= slack)
     told = f"tuning moved {len(truth)} validation items from {right_before.mean():.1%} to {right_after.mean():.1%} right"
     return Verdict(ships, gain, error, told if ships else f"{told}: the frozen head is shipped")
 
 
-def weighed(gain: float, error: float, prior: tuple[float, float] | None) -> float:
+def weighed(gain: float, error: float, prior: tuple[float, float]) -> float:
     """The gain that is believed after looking: measured and expected, by their precisions."""
-    if prior is None:
-        return gain
     mean, spread = prior
     trust = spread**2 / (spread**2 + error**2)
     return trust * gain + (1 - trust) * mean
