@@ -287,20 +287,20 @@ def kill_when(command, seen, environment):
 
 @pytest.fixture(scope="module")
 def ten(tmp_path_factory):
-    """Ten digits, which leave the frozen head room to be beaten, and the student of a fit never killed."""
+    """Digits, and the student of a fit never killed; from scratch, so that what was trained ships whatever it is."""
     folder = tmp_path_factory.mktemp("ten")
-    photos = digits(folder / "photos", classes=10, each=20)
+    photos = digits(folder / "photos", classes=3, each=20)
     whole = told(
-        "fit", photos, "--freeze", "blocks.4", "--out", folder, TUTELAGE_CACHE=str(folder / "cache")
+        "fit", photos, "--mode", "scratch", "--out", folder, TUTELAGE_CACHE=str(folder / "cache")
     )
-    assert whole["mode"] == "mid"
+    assert whole["mode"] == "scratch"
     return photos, whole, folder / "cache" / "machine.json"
 
 
 @pytest.mark.parametrize("phase", ["args.json", "shard", "epoch 1", "epoch 3"])
 def test_killed_in_any_phase_and_resumed_as_if_never_killed(ten, tmp_path, phase):
     photos, whole, profile = ten
-    options = ["--freeze", "blocks.4"]
+    options = ["--mode", "scratch"]
     (tmp_path / "cache2").mkdir()
     shutil.copy(profile, tmp_path / "cache2")  # same machine profile, same engine
     cache = {**os.environ, "TUTELAGE_CACHE": str(tmp_path / "cache2")}
