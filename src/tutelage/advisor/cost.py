@@ -53,7 +53,7 @@ def cost(lesson: Lesson, cut: int) -> Cost:
         return Cost(cut, 0.0, features / 1e6, 600.0)
     rows = n * recipe.views
     seconds = START + rows / pass_rate(lesson) + n * recipe.epochs / step_rate(lesson, cut)
-    batch = recipe.batch * sum(_values(stage.shape) for stage in lesson.teacher.card.stages[cut:])
+    batch = recipe.batch * sum(math.prod(stage.shape) for stage in lesson.teacher.card.stages[cut:])
     disk = features + rows * row_bytes(lesson, cut)
     return Cost(cut, half_octave(seconds), disk / 1e6, 900.0 + batch * 4 * 8 * _area(lesson) / 1e6)
 
@@ -83,17 +83,13 @@ def row_bytes(lesson: Lesson, cut: int) -> float:
     if cut == 0:
         return float(spec.size**2 * spec.channels)
     width = 2 if card.activation_dtype(cut) == "<f2" else 4
-    values = _values(card.stages[cut - 1].shape)
+    values = math.prod(card.stages[cut - 1].shape)
     return width * values * (1.0 if cut == len(card.stages) else _area(lesson))
 
 
 def _area(lesson: Lesson) -> float:
     """Maps shrink with the input that is really used."""
     return (lesson.activations.spec.size / lesson.teacher.card.spec.size) ** 2
-
-
-def _values(shape: tuple[int, ...]) -> int:
-    return math.prod(shape)
 
 
 def half_octave(seconds: float) -> float:

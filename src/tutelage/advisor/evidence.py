@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tutelage.advisor.curve import FEWEST, Curve, fit_curve
+from tutelage.advisor.curve import Curve, fit_curve
 from tutelage.advisor.readings import ALL, Features, Reading, left_out_head, read_stages
 from tutelage.advisor.recall import recall
 from tutelage.heads.groups import folds
@@ -21,7 +21,7 @@ from tutelage.training.head import probe
 from tutelage.training.lesson import Lesson
 
 LOOKED_AT = 1_000
-"""Items that the readings is fitted on at most: its cost stays below a second or two."""
+"""Items that the readings are fitted on at most: their cost stays below a second or two."""
 
 QUARTERS = 4
 """The learning curve's sizes: a quarter, a half and three quarters of the items, and all of them."""
@@ -94,11 +94,6 @@ class Evidence:
     def gap(self) -> float:
         """Variance gap of the last stage's head."""
         return self.last.gap
-
-    @property
-    def doubling(self) -> float | None:
-        """Accuracy that twice the items are expected to add."""
-        return self.curve.gain if self.curve else None
 
     def as_json(self) -> dict[str, Any]:
         """For results, pages and the cache; ``from_json`` is the inverse."""
@@ -182,14 +177,12 @@ def learning_curve(table: Features, facts: TrainingRows) -> tuple[Curve | None, 
     whole = left_out_head(table, facts)
     points.append((len(table), 1 - float(whole.correct.mean()), _error(whole.correct)))
     sizes, errors, deviations = zip(*points, strict=True)
-    assert len(sizes) >= FEWEST
     return fit_curve(sizes, errors, deviations)
 
 
 def _point(table: Features, facts: TrainingRows, kept: npt.NDArray[np.bool_]) -> tuple[int, float, float]:  # fmt: skip
     """(items, error, its standard error) of a head fitted on some rows and judged on the others."""
-    some = TrainingRows(facts.rows, facts.targets, facts.groups, facts.scored, facts.weights)
-    fitted = left_out_head(table[kept], _rows(some, kept))
+    fitted = left_out_head(table[kept], _rows(facts, kept))
     right = fitted.head.logits(table[~kept]).argmax(1) == facts.truth[~kept]
     return int(kept.sum()), 1 - float(right.mean()), _error(right)
 

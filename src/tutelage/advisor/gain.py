@@ -5,7 +5,7 @@
 2. Its uncertainty is what our own exhaustive grid of real data sets shows of 1.: how far data sets as a
    whole are off (``error``), and single tasks (``spread``). ``gains.json`` holds these, and how they were made.
 
-A linear fit of the grid on top of 1. was worse than 1. alone on every data set that it had not seen.
+Linear fits of the grid, alone or on top of 1., had twice the mean regret of 1. alone on data sets left out.
 """
 
 from __future__ import annotations
@@ -33,7 +33,6 @@ NEAR_COSTS = 0.02
 """What it loses on the teacher's own kind of data: 3 to 7 points on pets and dogs (Agostinelli et al., ECCV 2022)."""
 FEW_COSTS = 0.03
 """What each halving of the images a class below ``ENOUGH`` costs."""
-
 
 FEW = 10
 """Images a class below which single tasks scatter much more."""
