@@ -161,9 +161,12 @@ def test_a_single_step_has_no_pace():
 
 @pytest.fixture(scope="module")
 def fitted(tmp_path_factory):
+    """The same photos twice, in a cache where no other test has left a row of them."""
     root = tmp_path_factory.mktemp("ledger")
     photos = digits(root / "digits", classes=3, each=30)
-    return [fit_run(photos, out=root / "runs", mode="deep") for _ in range(2)], root
+    with pytest.MonkeyPatch.context() as own:
+        own.setenv("TUTELAGE_CACHE", str(root / "cache"))
+        return [fit_run(photos, out=root / "runs", mode="deep") for _ in range(2)], root
 
 
 def test_what_a_run_cost(fitted):
@@ -184,12 +187,12 @@ def test_what_a_run_cost(fitted):
     assert again.results["cost"]["cache_bytes_written"] == 0
 
 
-def test_bytes_written_are_those_of_the_files(fitted, own_cache):
-    (first, _), _ = fitted
+def test_bytes_written_are_those_of_the_files(fitted):
+    (first, _), root = fitted
     written = first.results["cost"]["cache_bytes_written"]
     rows = first.results["cost"]["rows"]["computed"]
     width = first.student.facts.card.width
-    assert rows * width * 2 <= written <= sum(p.stat().st_size for p in (own_cache / "activations").rglob("*.safetensors"))  # fmt: skip
+    assert rows * width * 2 <= written <= sum(p.stat().st_size for p in (root / "cache" / "activations").rglob("*.safetensors"))  # fmt: skip
 
 
 def test_it_is_on_the_page_and_in_the_results_but_does_not_travel_with_the_student(fitted):
