@@ -28,13 +28,13 @@ TUTELAGE = Path(sys.executable).parent / "tutelage"
 PASS = """
 import json, sys, time
 from tutelage.data import open_source
-from tutelage.features.choice import engine_for
 from tutelage.features.extract import Counters, Extractor, Wanted, stream
 from tutelage.teachers import load_teacher
 data = open_source(sys.argv[1])
 teacher = load_teacher()
 spec = teacher.card.spec
-engine, _ = engine_for(teacher, spec)
+from tutelage.features.choice import named
+engine = named(sys.argv[2].replace(" ", "-"), "cpu")
 extractor = Extractor(teacher, len(teacher.card.stages), spec, engine)
 wanted = [Wanted(str(i), e.item, (0,)) for i, e in enumerate(data.examples) if e.part != "val"]
 extractor.compile(teacher.blank(spec))
@@ -56,10 +56,10 @@ def fit(source: Path, out: Path, cache: Path) -> tuple[float, dict]:
     return (Path(told["student"]) / "student.json").stat().st_mtime - start, told
 
 
-def one_pass(source: Path, cache: Path) -> dict:
-    """P, in a process of its own."""
+def one_pass(source: Path, cache: Path, engine: str) -> dict:
+    """P, in a process of its own, in the engine that the fit took."""
     environment = {**os.environ, "TUTELAGE_CACHE": str(cache)}
-    done = subprocess.run([sys.executable, "-c", PASS, str(source)], capture_output=True, text=True, env=environment, check=True)  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", PASS, str(source), engine], capture_output=True, text=True, env=environment, check=True)  # fmt: skip
     return json.loads(done.stdout)
 
 
@@ -69,7 +69,7 @@ def measure() -> dict:
     with tempfile.TemporaryDirectory() as scratch:
         cold_cache, out = Path(scratch) / "cache", Path(scratch) / "runs"
         cold, told = fit(source, out, cold_cache)
-        passed = one_pass(source, cold_cache)
+        passed = one_pass(source, cold_cache, told["engine"])
         warm, again = fit(source, out, cold_cache)
         shutil.rmtree(cold_cache)
     return {

@@ -62,7 +62,7 @@ def opened(cell: Cell, teacher: Teacher) -> Iterator[Lesson]:
     card = teacher.card.spec
     smaller = replace(card, size=cell.size, resize=round(cell.size * card.resize / card.size))
     spec = min(input_spec(teacher, checked, parts.train), smaller, key=lambda s: s.size)
-    engine, _ = engine_for(teacher, spec)
+    engine = engine_for(teacher, spec).spec
     items = [example.item for example in checked.dataset.examples]
     views = views_for(len(parts.train), len(checked.dataset.classes))
     folder = HOME / "runs" / str(cell)

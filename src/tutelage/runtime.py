@@ -159,10 +159,6 @@ class MachineProfile:
         """The kept answer to ``question``, or None."""
         return self._read().get(question)
 
-    def kept(self, question: str) -> Any:
-        """The kept answer, or None."""
-        return self._read().get(question)
-
     def _read(self) -> dict[str, Any]:
         from tutelage.errors import ArtefactError
         from tutelage.files import read_json

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tutelage.features.choice import speed
@@ -60,7 +60,7 @@ def cost(lesson: Lesson, cut: int) -> Cost:
 
 def pass_rate(lesson: Lesson) -> float:
     """Images a second through the frozen backbone in its engine."""
-    return max(1e-3, speed(lesson.teacher, lesson.activations.spec, str(lesson.activations.engine)))
+    return max(1e-3, speed(lesson.teacher, lesson.activations.spec, lesson.activations.engine))
 
 
 def step_rate(lesson: Lesson, cut: int) -> float:
@@ -73,7 +73,8 @@ def step_rate(lesson: Lesson, cut: int) -> float:
     if kept is not None:
         return kept
     share = max(0.02, 1.0 - lesson.teacher.card.share(cut))
-    eager = speed(lesson.teacher, lesson.activations.spec, "torch f32")
+    plain = replace(lesson.activations.engine, name="torch", precision="f32")
+    eager = speed(lesson.teacher, lesson.activations.spec, plain)
     return max(1e-3, eager / (BACKWARD * share))
 
 

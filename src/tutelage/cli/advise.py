@@ -26,6 +26,12 @@ from tutelage.cli.shared import shared
 @click.option("--split-seed", type=int, default=0, show_default=True, help="Of the split only.")
 @click.option("--time-limit", callback=seconds, help="What a fit may take, e.g. 60s or 5m.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, mps.")
+@click.option(
+    "--engine",
+    default="auto",
+    show_default=True,
+    help="What runs the frozen layers: openvino-f32, openvino-bf16, torch-f32, torch-bf16.",
+)
 @click.option("--scores", is_flag=True, help="LogME, NLEEP and H-score of each stage too.")
 @shared
 def advise(source: str, as_json: bool, **dials: Any) -> None:

@@ -87,6 +87,12 @@ def seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> fl
 @click.option("--time-limit", callback=seconds, help="For all of it, e.g. 60s or 5m.")
 @click.option("--strict", is_flag=True, help="Stop at an item that is in both train and test.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, mps.")
+@click.option(
+    "--engine",
+    default="auto",
+    show_default=True,
+    help="What runs the frozen layers: openvino-f32, openvino-bf16, torch-f32, torch-bf16.",
+)
 @click.option("--resume", type=click.Path(), help="Go on with an interrupted run's folder.")
 @shared
 def fit(source: str | None, resume: str | None, as_json: bool, **dials: Any) -> None:

@@ -1,4 +1,4 @@
-"""Eager PyTorch as an engine: channels-last, float32, on any device that PyTorch has."""
+"""Eager PyTorch as an engine: channels-last, float32 or autocast to bf16, on any device that PyTorch has."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ class TorchCompiled:
     def _run(self, batch: Arrays) -> Arrays:
         count = len(next(iter(batch.values())))
         given = {k: torch.from_numpy(np.array(a)).to(self.spec.device) for k, a in padded(batch, self._batch).items()}  # fmt: skip
-        outputs = self._module(_floating(given))
+        with torch.autocast(
+            self.spec.device.split(":")[0], torch.bfloat16, enabled=self.spec.precision == "bf16"
+        ):
+            outputs = self._module(_floating(given))
         return {name: t[:count].float().cpu().contiguous().numpy() for name, t in outputs.items()}
 
 
@@ -35,6 +38,6 @@ def _floating(activation: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {k: t.float() if t.dtype == torch.float16 else t for k, t in activation.items()}
 
 
-def torch_spec(device: str = "cpu") -> EngineSpec:
-    """Eager float32 on a device."""
-    return EngineSpec("torch", "f32", device, torch.__version__.split("+")[0])
+def torch_spec(device: str = "cpu", precision: str = "f32") -> EngineSpec:
+    """Eager PyTorch on a device; ``bf16`` is autocast."""
+    return EngineSpec("torch", precision, device, torch.__version__.split("+")[0])

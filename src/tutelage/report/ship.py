@@ -157,12 +157,21 @@ def _results(
         "split": {"train": len(parts.train), "val": len(parts.val), "test": len(parts.test),
                   "set_aside": len(parts.set_aside), "reported": parts.reported, "seed": options.split_seed},
         "engine": str(student.facts.engine),
+        "engines": engines_told(lesson),
         "digest": student.digest,
         "views": lesson.views,
         "input": student.facts.spec.size,
         "counters": as_json(lesson.activations.counters),
         "cost": ledger(lesson, trained, run, run.meter),
     }  # fmt: skip
+
+
+def engines_told(lesson: Lesson) -> dict[str, Any]:
+    """Why this engine, and what was measured of the others."""
+    chosen = lesson.engine
+    return (
+        {"because": chosen.because, "table": [dict(row) for row in chosen.table]} if chosen else {}
+    )
 
 
 def _total(run: Run) -> float:

@@ -55,7 +55,7 @@ def left(options: FitOptions, run: Run) -> float:
 
 def after_tuning(lesson: Lesson) -> float:
     """Seconds that a tuned tail needs after its last step: its own pass over training and test items."""
-    rate = speed(lesson.teacher, lesson.activations.spec, str(lesson.activations.engine)) / SLOWER
+    rate = speed(lesson.teacher, lesson.activations.spec, lesson.activations.engine) / SLOWER
     return START + (len(lesson.parts.test) + len(lesson.parts.train)) / rate
 
 

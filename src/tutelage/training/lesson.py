@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,11 +14,12 @@ from tutelage.data import Checked, Dataset, FactsStore, Parts
 from tutelage.errors import DataError
 from tutelage.evaluation.task import SINGLE, Task
 from tutelage.features.activations import Activations
-from tutelage.features.choice import engine_for, speed
+from tutelage.features.choice import MANY, EngineChoice, engine_for, speed
+from tutelage.features.engine import BATCH, Arrays
 from tutelage.files import cache_root
 from tutelage.heads.choose import HeadChoice, class_weights
 from tutelage.heads.rows import TrainingRows
-from tutelage.modality import InputSpec
+from tutelage.modality import InputSpec, Item
 from tutelage.run import Run
 from tutelage.teachers import Line, Teacher
 from tutelage.training.budget import Plan, fit_to_time, left
@@ -53,6 +54,7 @@ class Lesson:
         seed: of training only; splits and views have their own.
         task: what is predicted.
         chosen: why this teacher.
+        engine: what runs it, and why.
         dropped: what was left out for time, in sentences.
     """
 
@@ -65,6 +67,7 @@ class Lesson:
     seed: int = 0
     task: Task = SINGLE
     chosen: Chosen = Chosen()
+    engine: EngineChoice | None = None
     dropped: tuple[str, ...] = ()
     probes: dict[tuple[int, ...], HeadChoice] = field(default_factory=dict)
     """Heads fitted so far, by the items they were fitted on."""
@@ -149,19 +152,35 @@ def open_lesson(checked: Checked, parts: Parts, teacher: Teacher, options: FitOp
     """Choose the input size and the engine, and open the cache; nothing is extracted yet."""
     dataset = checked.dataset
     spec = input_spec(teacher, checked, parts.train)
-    with run.phase("engine"):
-        engine, because = engine_for(teacher, spec, options.device)
-        run.log({"engine": str(engine), "because": because})
     items = [example.item for example in dataset.examples]
     views = views_for(len(parts.train), len(dataset.classes))
+    with run.phase("engine"):
+        sample = _sample(teacher, spec, items, parts) if len(items) * views >= MANY else None
+        engine = engine_for(teacher, spec, options.device, asked=options.engine, sample=sample)
+        run.log({"engine": str(engine.spec), "because": engine.because})
     plan = Plan(parts, views)
     if options.time_limit is not None:
-        rate = speed(teacher, spec, str(engine))
+        rate = speed(teacher, spec, engine.spec)
         plan = fit_to_time(parts, checked, views, rate, left(options, run), teacher.card.width)
-    with Activations(teacher, spec, engine, items, checked.digests, announce=run.progress) as activations:  # fmt: skip
+    with Activations(teacher, spec, engine.spec, items, checked.digests, announce=run.progress) as activations:  # fmt: skip
         yield Lesson(
-            checked, plan.parts, teacher, activations, plan.views, run, options.seed, chosen=chosen, dropped=plan.dropped
+            checked, plan.parts, teacher, activations, plan.views, run, options.seed,
+            chosen=chosen, engine=engine, dropped=plan.dropped,
         )  # fmt: skip
+
+
+def _sample(teacher: Teacher, spec: InputSpec, items: Sequence[Item], parts: Parts) -> Callable[[], Arrays]:  # fmt: skip
+    """Makes a batch of training items from all over them, without those that cannot be read."""
+    modality = teacher.modality
+
+    def made() -> Arrays:
+        arrays: list[npt.NDArray[Any]] = []
+        for at in np.linspace(0, len(parts.train) - 1, BATCH).astype(int):
+            with suppress(DataError):
+                arrays.append(modality.augment(modality.read(items[parts.train[at]]), spec, None))
+        return modality.collate(arrays) if arrays else teacher.blank(spec)
+
+    return made
 
 
 def input_spec(teacher: Teacher, checked: Checked, indices: Sequence[int]) -> InputSpec:

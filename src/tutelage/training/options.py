@@ -8,6 +8,7 @@ from typing import Any
 
 from tutelage.data import Checked, Parts
 from tutelage.errors import DataError, UsageError
+from tutelage.features.choice import named
 from tutelage.run import Run
 from tutelage.teachers import Asked
 
@@ -37,6 +38,7 @@ class FitOptions:
         train_share: of the training items of each class, the rest is set aside; the test stays.
         time_limit: seconds for the whole fit, or None.
         device: ``auto``, ``cpu``, ``cuda``, ...
+        engine: what runs the frozen stages: ``auto``, or one of ``features.choice.NAMES``.
         keep_classes: the student still knows its teacher's classes; its layers then stay frozen.
         strict: stop at a leak between the parts instead of leaving its items out.
     """
@@ -62,6 +64,7 @@ class FitOptions:
     keep_classes: bool = False
     train_share: float = 1.0
     teachers: str | None = None
+    engine: str = "auto"
 
     @property
     def asked(self) -> Asked:
@@ -69,7 +72,9 @@ class FitOptions:
         return Asked(self.teacher, self.weights, self.arch, self.card, self.allow_licence, self.channels)  # fmt: skip
 
     def __post_init__(self) -> None:
-        """Refuse what contradicts itself."""
+        """Refuse what contradicts itself, and an engine that there is not."""
+        if self.engine != "auto":
+            named(self.engine, "cpu")
         tunes = self.mode not in (None, "deep") or self.freeze not in ("auto", "all")
         if self.keep_classes and tunes:
             raise UsageError(

@@ -12,7 +12,7 @@ from tutelage.training.lesson import Lesson
 
 def remembered_rate(lesson: Lesson, cut: int) -> float | None:
     """Images a second of a training step of the stages after a cut; None if none was tuned here yet."""
-    kept = _profile().kept(_question(lesson, cut))
+    kept = _profile().known(_question(lesson, cut))
     return float(kept) if isinstance(kept, int | float) else None
 
 
