@@ -11,7 +11,7 @@ from tutelage.data import check, open_source, split, thin
 from tutelage.report import Advised, Fitted, evaluate_test, ship, tell_advice
 from tutelage.run import Run, alone, metered, resumable
 from tutelage.runtime import open_runtime
-from tutelage.teachers import Teacher, load_teacher
+from tutelage.teachers import Teacher, expect
 from tutelage.training import FitOptions, Lesson, fetching, open_facts, open_lesson, require, train
 
 
@@ -33,12 +33,14 @@ def tell_verdict(source: Any, labels: Any, options: FitOptions, run: Run, own_te
 
 @contextmanager
 def prepared(source: Any, labels: Any, options: FitOptions, run: Run, own_teacher: Teacher | None = None) -> Iterator[Lesson]:  # fmt: skip
-    """The teacher loaded, the data checked and split, the teacher chosen if there are several, the cache open."""
+    """The data checked while the teacher loads, and split; the teacher chosen if there are several, the cache open."""
     with run.phase("teacher"):
-        teacher = own_teacher or load_teacher(take(options), line=fetching(run))
+        expected = expect(take(options), own_teacher, fetching(run))
     with run.phase("check"), open_facts(source) as facts:
-        data = open_source(source, labels=labels, modality=teacher.modality, group_by=options.group_by, test=options.test, companion=options.companion)  # fmt: skip
+        data = open_source(source, labels=labels, modality=expected.modality, group_by=options.group_by, test=options.test, companion=options.companion)  # fmt: skip
         checked = check(data, full=False, facts_cache=facts, progress=run.told("check"))
+    with run.phase("teacher"):
+        teacher = expected.ready()
     with run.phase("split"):
         parts = split(checked, split_seed=options.split_seed, test_share=options.test_share, per_class_train=options.per_class_train)  # fmt: skip
         parts = thin(parts, checked, options.train_share, options.split_seed)

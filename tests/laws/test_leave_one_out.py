@@ -199,6 +199,16 @@ def test_ridge_takes_targets_of_any_kind():
         lda.path(data, scaling, [2.0]).leave_one_out(0)
 
 
+@pytest.mark.parametrize("costs", [0, 1e9], ids=["own decomposition", "ridge's decomposition"])
+def test_lda_is_the_same_from_either_decomposition(costs, monkeypatch):
+    monkeypatch.setattr(lda, "SHARED_COSTS", costs)
+    for data in (some_rows(3, items=60, width=9), some_rows(4, items=14, width=40)):
+        scaling = fit_scaling(data.rows, data.weights)
+        path = lda.path(data, scaling, [1e-3, 2.0])
+        for k, penalty in enumerate(path.penalties):
+            agree(path.leave_one_out(k), brute_force(data, scaling, HEADS["lda"][1], penalty))
+
+
 def test_a_row_that_weighs_nothing_is_judged_by_the_plain_fit():
     data = some_rows(7, items=40, width=8)
     weights = data.weights.copy()

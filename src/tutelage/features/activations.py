@@ -85,6 +85,7 @@ class Activations:
         self._cache = ActivationCache(cache or cache_root())
         self._announce = announce
         self._open: dict[int, Store] = {}
+        self._extractors: dict[int, Extractor] = {}
         self._stack = ExitStack()
 
     def __enter__(self) -> Activations:
@@ -93,10 +94,13 @@ class Activations:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
         self._open.clear()
+        self._extractors.clear()
 
     def extractor(self, cut: int) -> Extractor:
         """What computes rows at a cut."""
-        return Extractor(self.teacher, cut, self.spec, self.engine)
+        if cut not in self._extractors:
+            self._extractors[cut] = Extractor(self.teacher, cut, self.spec, self.engine)
+        return self._extractors[cut]
 
     def ensure(self, cut: int, indices: Sequence[int], views: int = 1) -> tuple[int, ...]:
         """Make sure that the rows exist; returns the indices whose items could be read.

@@ -89,8 +89,16 @@ class Extractor:
         return {f"tap.{k}": self.teacher.card.activation_dtype(k) for k in self.taps}
 
     def compile(self, example: Arrays) -> Compiled:
-        """The trunk, compiled for batches that look like ``example``."""
-        return engine(self.engine)(trunk_program(self.teacher, self.cut, self.spec, example))
+        """The trunk, compiled for batches that look like ``example``; once."""
+        program = trunk_program(self.teacher, self.cut, self.spec, example)
+        shapes = str(sorted(program.inputs.items()))
+        if shapes not in self._compiled:
+            self._compiled[shapes] = engine(self.engine)(program)
+        return self._compiled[shapes]
+
+    @cached_property
+    def _compiled(self) -> dict[str, Compiled]:
+        return {}
 
     def rounded(self, output: Arrays) -> Arrays:
         """Activations as the cache keeps them.

@@ -21,10 +21,13 @@ from tutelage.heads.statistics import Chunk, Statistics, gather
 
 Floats = npt.NDArray[np.float64]
 
+WORTH_TURNING = 0.8
+"""Rows over features up to which finding the span costs less than it saves."""
+
 
 @dataclass(frozen=True)
 class Coordinates:
-    """Scaled training rows in r = min(R, D) dimensions.
+    """Scaled training rows in r dimensions: R of them if they are far fewer than D, else D.
 
     Attributes:
         data: the rows.
@@ -77,9 +80,9 @@ class Coordinates:
 
 
 def coordinates(data: TrainingRows, scaling: Scaling) -> Coordinates:
-    """The rows in their own span if they are fewer than the features, else as they are."""
+    """The rows in their own span if they are far fewer than the features, else as they are."""
     many, width = data.rows.shape
-    if many >= width:
+    if many >= WORTH_TURNING * width:
         return Coordinates(data, scaling)
     whole = np.concatenate([scaling.apply(block) for block in data.rows])
     basis, turned = np.linalg.qr(whole.T)

@@ -5,6 +5,10 @@ towards a multiple of the identity). Logit of class c: ``z' P m_c - m_c' P m_c /
 inverse covariance. Leaving out a group B takes ``U' M U`` from S, with rows ``u = z - mean of its class``
 and ``M_kl = w_k [k = l] + w_k w_l / n_c`` for two rows of one class (n_c what is left of it): a change of
 rank m, undone by Woodbury's identity, for all penalties from one eigendecomposition.
+
+S is the scatter T around the common mean, which ridge decomposes too, less what the class means make of it:
+``S = T - D' D``, a row ``sqrt(n_c) (m_c - m)`` a class. With few classes T is decomposed once for both, and
+``(S + penalty)^-1`` is that of T plus ``G G'``, of rank C: Woodbury once more.
 """
 
 from __future__ import annotations
@@ -17,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tutelage.heads.coordinates import Coordinates, coordinates
-from tutelage.heads.discriminant import Products, Removal, removal
+from tutelage.heads.discriminant import Products, Removal, refuse_soft, removal
 from tutelage.heads.eigen import eigen, solve_symmetric
 from tutelage.heads.path import Path
 from tutelage.heads.rows import TrainingRows
@@ -27,6 +31,9 @@ from tutelage.heads.statistics import Statistics
 Floats = npt.NDArray[np.float64]
 
 KIND = "lda"
+
+SHARED_COSTS = 10
+"""Rows x classes x penalties, over r^2, from which a decomposition of S is less work than rank C."""
 
 
 def path(
@@ -45,16 +52,38 @@ def path(
     Raises:
         DataError: the targets are not one-hot.
     """
+    refuse_soft(data.targets)
     grid = np.asarray(penalties, dtype=np.float64)
     fixed = None if priors is None else np.asarray(priors, dtype=np.float64)
     return Path(KIND, within or coordinates(data, scaling), penalties, partial(solve, penalties=grid, priors=fixed))  # fmt: skip
 
 
 def solve(statistics: Statistics, penalties: Floats, priors: Floats | None = None) -> LdaSolution:
+    """One eigendecomposition for all penalties: that of ridge where this is less work, else of S itself."""
+    rows, width = int(statistics.count.sum()), len(statistics.sum)
+    if rows * len(penalties) * len(statistics.count) > SHARED_COSTS * width**2:
+        return solve_within(statistics, penalties, priors)
+    values, vectors = statistics.spread
+    shrink = 1.0 / (np.maximum(values, 0.0) + penalties[:, None])
+    means = statistics.means @ vectors
+    return LdaSolution(statistics, vectors, shrink, means, priors, _between(statistics, vectors, shrink))  # fmt: skip
+
+
+def solve_within(statistics: Statistics, penalties: Floats, priors: Floats | None = None) -> LdaSolution:  # fmt: skip
     """One eigendecomposition of the within-class scatter for all penalties."""
     values, vectors = eigen(statistics.within)
     shrink = 1.0 / (np.maximum(values, 0.0) + penalties[:, None])
-    return LdaSolution(statistics, vectors, shrink, statistics.means @ vectors, priors)
+    none = np.zeros((len(penalties), len(vectors), 0))
+    return LdaSolution(statistics, vectors, shrink, statistics.means @ vectors, priors, none)
+
+
+def _between(statistics: Statistics, vectors: Floats, shrink: Floats) -> Floats:
+    """G (L, r, C): what the inverse of S has more than that of T, ``(T + p)^-1 D' (I - D (T + p)^-1 D')^-1/2``."""
+    apart = (statistics.means - statistics.sum / statistics.total) @ vectors
+    apart *= np.sqrt(np.maximum(statistics.mass, 0.0))[:, None]
+    pressed = apart * shrink[:, None, :]
+    system = np.eye(len(apart)) - pressed @ apart.T
+    return np.linalg.solve(np.linalg.cholesky(system), pressed).swapaxes(1, 2)
 
 
 def fit(statistics: Statistics, penalty: float, priors: Floats | None = None) -> tuple[Floats, Floats]:  # fmt: skip
@@ -72,22 +101,24 @@ class LdaSolution:
 
     Attributes:
         statistics: of all rows.
-        vectors: (r, r) eigenvectors of the within-class scatter, in columns.
+        vectors: (r, r) eigenvectors of S or of T, in columns.
         shrink: (L, r) 1 / (eigenvalue + penalty).
         means: (C, r) class means in those axes.
         priors: (C,) fixed, or None for the classes' shares.
+        between: (L, r, C or 0) G, where the vectors are those of T.
     """
 
     statistics: Statistics
     vectors: Floats
     shrink: Floats
     means: Floats
-    priors: Floats | None = None
+    priors: Floats | None
+    between: Floats
 
     def weights(self, k: int) -> tuple[Floats, Floats]:
         """Weight (r, C) and bias (C,) at penalty k; a class without rows cannot win."""
         stats = self.statistics
-        pressed = self.means * (self.shrink[k] * stats.total)
+        pressed = self._pressed(slice(k, k + 1))[:, 0] * stats.total
         bias = -0.5 * (pressed * self.means).sum(1) + _log_priors(stats.mass, stats.total, stats.count == 0, self.priors)  # fmt: skip
         return self.vectors @ pressed.T, bias
 
@@ -111,24 +142,34 @@ class LdaSolution:
         square = left.total[None, :, None, None] * np.maximum(square, 0.0)
         return np.where(left.empty[None, :, None, :], np.inf, square)
 
+    def _pressed(self, which: slice) -> Floats:
+        """``(S + penalty)^-1 m_c`` in the axes of the vectors (C, L, r), at some penalties."""
+        between = self.between[which]
+        more = (self.means @ between) @ between.swapaxes(1, 2)
+        return self.means[:, None, :] * self.shrink[which] + more.swapaxes(0, 1)
+
     def products(self, rows: Floats, left: Removal, which: slice) -> Products:
         """Inner products in the metric ``(S - U' M U + penalty)^-1``."""
         groups, size, width = rows.shape
         shrink, classes = self.shrink[which], len(self.means)
         turned = rows.reshape(-1, width) @ self.vectors - self.means[left.truth.reshape(-1)]
-        pressed = self.means[:, None, :] * shrink
+        pressed, between = self._pressed(which), self.between[which]
         row_mean = (turned @ pressed.reshape(-1, width).T).reshape(groups, size, classes, -1)
-        row_row = _kernels(turned.reshape(rows.shape), shrink)
+        row_row = _kernels(turned.reshape(rows.shape), shrink, between)
         mean_mean = np.einsum("clr,dr->lcd", pressed, self.means, optimize=True)
         return _downdated(mean_mean, row_mean.transpose(3, 0, 1, 2), row_row, left)
 
 
-def _kernels(turned: Floats, shrink: Floats) -> Floats:
+def _kernels(turned: Floats, shrink: Floats, between: Floats) -> Floats:
     """``<u, u>`` (L, g, m, m) of rows (g, m, r) before anything is left out."""
+    seen = turned.reshape(-1, turned.shape[2]) @ between.transpose(1, 0, 2).reshape(turned.shape[2], -1)  # fmt: skip
+    parts = seen.reshape(*turned.shape[:2], len(shrink), -1).transpose(2, 0, 1, 3)
     if turned.shape[1] == 1:
-        return (np.square(turned[:, 0]) @ shrink.T).T[:, :, None, None]
+        lengths = (np.square(turned[:, 0]) @ shrink.T).T + np.square(parts[:, :, 0]).sum(2)
+        return lengths[:, :, None, None]
     flipped = turned.transpose(0, 2, 1)
-    return np.stack([(turned * factor) @ flipped for factor in shrink])
+    plain = np.stack([(turned * factor) @ flipped for factor in shrink])
+    return plain + parts @ parts.swapaxes(2, 3)
 
 
 def _downdated(mean_mean: Floats, row_mean: Floats, row_row: Floats, left: Removal) -> Products:

@@ -141,7 +141,7 @@ def fit_reject(
     with threads_for(*data.rows.shape):
         within = coordinates(data, fit_scaling(data.rows, data.weights, each=False, normalise=True))
         penalty = shrinkage(within.statistics, data.rows.shape[1])
-        solution = lda.solve(within.statistics, np.array([penalty]))
+        solution = lda.solve_within(within.statistics, np.array([penalty]))
         rule = _fitted(within, solution, penalty, head)
         if left_out is not None:
             return _placed(rule, rule.distance(left_out), energy(head.logits(left_out), head.temperature))  # fmt: skip

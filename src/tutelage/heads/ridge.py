@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tutelage.heads.coordinates import Coordinates, coordinates
-from tutelage.heads.eigen import eigen, solve_symmetric
+from tutelage.heads.eigen import solve_symmetric
 from tutelage.heads.path import Path
 from tutelage.heads.rows import TrainingRows
 from tutelage.heads.scaling import Scaling
@@ -43,7 +43,7 @@ def solve(statistics: Statistics, penalties: Floats) -> RidgeSolution:
     """One eigendecomposition for all penalties."""
     total = statistics.total
     mean, level = statistics.sum / total, statistics.mass / total
-    values, vectors = eigen(statistics.outer - total * np.outer(mean, mean))
+    values, vectors = statistics.spread
     cross = statistics.sums.T - np.outer(statistics.sum, level)
     shrink = 1.0 / (np.maximum(values, 0.0) + penalties[:, None])
     return RidgeSolution(mean, level, total, vectors, shrink, vectors.T @ cross)

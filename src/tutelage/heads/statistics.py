@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tutelage.errors import ArtefactError
+from tutelage.heads.eigen import eigen
 
 Floats = npt.NDArray[np.float64]
 Chunk = tuple[Floats, Floats, Floats]
@@ -53,6 +55,12 @@ class Statistics:
         """Within-class scatter (D, D): sum of w (z - mean of its class)(z - mean of its class)'."""
         rooted = self.means * np.sqrt(np.maximum(self.mass, 0.0))[:, None]
         return self.outer - rooted.T @ rooted
+
+    @cached_property
+    def spread(self) -> tuple[Floats, Floats]:
+        """Eigenvalues (D,), rising, and eigenvectors (D, D) of the scatter around the mean; kept for all who ask."""
+        mean = self.sum / self.total
+        return eigen(self.outer - self.total * np.outer(mean, mean))
 
     def add(self, rows: Floats, targets: Floats, weights: Floats) -> Statistics:
         """With some more rows: features (n, D), targets (n, C), weights (n,)."""

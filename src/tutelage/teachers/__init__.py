@@ -4,6 +4,7 @@ from tutelage.teachers.card import Card, StageFacts
 from tutelage.teachers.embedded import DEFAULT
 from tutelage.teachers.origin import Asked
 from tutelage.teachers.published import Line
+from tutelage.teachers.waiting import expect
 from tutelage.teachers.zoo import (
     Teacher,
     load_teacher,
@@ -18,6 +19,7 @@ __all__ = [
     "Line",
     "StageFacts",
     "Teacher",
+    "expect",
     "load_teacher",
     "teacher_from_module",
     "teacher_from_network",
