@@ -83,7 +83,7 @@ def _between(statistics: Statistics, vectors: Floats, shrink: Floats) -> Floats:
     apart *= np.sqrt(np.maximum(statistics.mass, 0.0))[:, None]
     pressed = apart * shrink[:, None, :]
     system = np.eye(len(apart)) - pressed @ apart.T
-    return np.linalg.solve(np.linalg.cholesky(system), pressed).swapaxes(1, 2)
+    return np.asarray(np.linalg.solve(np.linalg.cholesky(system), pressed).swapaxes(1, 2))
 
 
 def fit(statistics: Statistics, penalty: float, priors: Floats | None = None) -> tuple[Floats, Floats]:  # fmt: skip
@@ -162,10 +162,10 @@ class LdaSolution:
 
 def _kernels(turned: Floats, shrink: Floats, between: Floats) -> Floats:
     """``<u, u>`` (L, g, m, m) of rows (g, m, r) before anything is left out."""
-    seen = turned.reshape(-1, turned.shape[2]) @ between.transpose(1, 0, 2).reshape(turned.shape[2], -1)  # fmt: skip
+    seen: Floats = turned.reshape(-1, turned.shape[2]) @ between.transpose(1, 0, 2).reshape(turned.shape[2], -1)  # fmt: skip
     parts = seen.reshape(*turned.shape[:2], len(shrink), -1).transpose(2, 0, 1, 3)
     if turned.shape[1] == 1:
-        lengths = (np.square(turned[:, 0]) @ shrink.T).T + np.square(parts[:, :, 0]).sum(2)
+        lengths: Floats = (np.square(turned[:, 0]) @ shrink.T).T + np.square(parts[:, :, 0]).sum(2)
         return lengths[:, :, None, None]
     flipped = turned.transpose(0, 2, 1)
     plain = np.stack([(turned * factor) @ flipped for factor in shrink])
