@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import csv
 import itertools
 from collections.abc import Sequence
@@ -87,6 +88,18 @@ def _by_set(many: Sequence[r.Seen], by_set: dict) -> list[str]:
             f"| {name} | {len(own)} | {np.mean([f for f, _ in found]):.2f} | {worst[0]:.2f} ({worst[1]}) | "
             f"{_counted(r.kind_of(s.card, policy(s)[0]) for s in own)} | {_counted(r.kind_of(s.card, max(s.test, key=s.accuracy)) for s in own)} |"
         )
+    return [*lines, "", *_by_each(many, policy)]
+
+
+def _by_each(many: Sequence[r.Seen], policy: r.Policy) -> list[str]:
+    """Where the large regrets are: by images a class; and of the tails worth shipping, how many ship."""
+    lines = ["| images a class | cells | mean regret | p95 | best tail > 5 points better | of these shipped |", "|---|---|---|---|---|---|"]  # fmt: skip
+    for each in sorted({s.cell.each for s in many}, key=lambda n: n or math.inf):
+        own = [s for s in many if s.cell.each == each]
+        found = r.scored(own, policy)
+        worth = [s for s in own if max(map(s.accuracy, s.test)) - s.accuracy(s.deep) > 0.05]
+        shipped = [s for s in worth if policy(s)[0] != s.deep]
+        lines.append(f"| {each or 'all'} | {len(own)} | {found['mean']:.2f} | {found['p95']:.2f} | {len(worth)} | {len(shipped)} |")  # fmt: skip
     return lines
 
 
