@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import csv
 import itertools
+import math
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path

@@ -14,7 +14,7 @@ from tutelage.errors import UsageError
 from tutelage.modality import Modality
 from tutelage.modality.images import IMAGES
 from tutelage.network.decision import MODES
-from tutelage.pipeline import tell_story, tell_verdict
+from tutelage.pipeline import tell_change, tell_story, tell_verdict
 from tutelage.report import Advised, Fitted
 from tutelage.run import Listener, open_run, reopen_run, silent
 from tutelage.student import Student, load
@@ -25,6 +25,7 @@ from tutelage.training import FitOptions
 __all__ = [
     "advise",
     "advise_run",
+    "change_run",
     "check",
     "compare",
     "evaluate",
@@ -127,12 +128,45 @@ def resume_run(folder: str | Path, *, listener: Listener = silent, teacher: Teac
             "finished", given=f"{run.folder} is finished", expected="an interrupted run",
             next=f"Use it: tutelage predict {run.folder} ...",
         )  # fmt: skip
+    if "options" not in args:
+        raise UsageError(
+            "not-resumable", given=f"{run.folder}, in which a student was to be changed", expected="an interrupted fit",
+            next="Type the same command again: it takes about a second.",
+        )  # fmt: skip
     if args["source"] is None:
         raise UsageError(
             "no-source", given="a run whose data came from Python", expected="a run on a path",
             next="Call fit again with the same data: what was extracted is in the cache.",
         )  # fmt: skip
     return tell_story(args["source"], None, FitOptions(**args["options"]), run, teacher)
+
+
+def change_run(parent: str | Path, source: Any, labels: Sequence[str] | None = None, *, forget: bool = False, out: str | Path = "runs", listener: Listener = silent) -> Fitted:  # fmt: skip
+    """A student that learned the items of a source too, or that forgot them; exactly, and in about a second.
+
+    The head is that of a fit on the changed set of items, at the parent's scaling, weights and penalties. Only for
+    ``deep`` students, whose head is a closed form.
+
+    Args:
+        parent: folder of a finished run; it stays as it is.
+        source: what ``fit`` takes. New class names are learned as new classes; items of the parent's test part,
+            and items that it has learned already, change nothing.
+        forget: take the items out instead, by their content.
+
+    Raises:
+        UsageError: the student cannot be changed exactly.
+        DataError: no item changes it, or a class would be empty.
+
+    Example:
+        >>> change_run("runs/fit/photos", "new_photos/").results["change"]["added"]  # doctest: +SKIP
+        12
+    """
+    folder = Path(parent).absolute()
+    named = str(Path(source).absolute()) if isinstance(source, str | Path) else None
+    kind = "forgets" if forget else "extends"
+    args = {"source": None, kind: {"run": str(folder), "source": named}}
+    run = open_run(Path(out), "fit", folder.name, args, listener)
+    return tell_change(folder, named or source, labels, run, forget)
 
 
 def check(source: Any, labels: Sequence[str] | None = None, *, modality: Modality = IMAGES, group_by: str | None = None, test: Any = None, listener: Listener = silent) -> Checked:  # fmt: skip

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from tutelage.advisor import advise, settle, take
 from tutelage.data import check, open_source, split, thin
 from tutelage.report import Advised, Fitted, evaluate_test, ship, tell_advice
+from tutelage.report.change import read_register, score_again, ship_change, test_items
 from tutelage.run import Run, alone, metered, resumable
 from tutelage.runtime import open_runtime
+from tutelage.student import load
+from tutelage.student.change import changed, open_changed, plan_change, require_exact, seen
 from tutelage.teachers import Teacher, expect
 from tutelage.training import FitOptions, Lesson, fetching, open_facts, open_lesson, require, train
 
@@ -29,6 +33,26 @@ def tell_verdict(source: Any, labels: Any, options: FitOptions, run: Run, own_te
     with alone(run), metered(run), prepared(source, labels, options, run, own_teacher) as lesson:
         decision = advise(lesson, deadline=options.deadline(run), scores=scores)
         return tell_advice(lesson, decision, run)
+
+
+def tell_change(parent: Path, source: Any, labels: Any, run: Run, forget: bool = False) -> Fitted:
+    """Let a finished student learn a few more items, or forget some; no other item is looked at again."""
+    with alone(run), metered(run):
+        student, register = load(parent), read_register(parent)
+        require_exact(student)
+        with run.phase("check"), open_facts(source) as facts:
+            checked = check(open_source(source, labels=labels, modality=student.teacher.modality, least=1), full=False, facts_cache=facts)  # fmt: skip
+        change = plan_change(register, checked.digests, [str(e.label) for e in checked.dataset.examples], checked.usable, forget=forget)  # fmt: skip
+        tested = test_items(register)
+        with open_changed(student, checked, tested, run) as activations:
+            change, rows, views = seen(student, change, activations, run)
+            with run.phase("head"):
+                after = changed(student, change, rows, views)
+            with run.phase("evaluate"):
+                metrics = score_again(after, tested, activations, len(checked.digests))
+            return ship_change(
+                after, student, parent, register, checked, change, metrics, activations, run
+            )
 
 
 @contextmanager

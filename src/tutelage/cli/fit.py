@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from tutelage.cli.output import console, percent, progress, tell_json
 from tutelage.cli.shared import shared
@@ -93,9 +94,11 @@ def seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> fl
     show_default=True,
     help="What runs the frozen layers: openvino-f32, openvino-bf16, torch-f32, torch-bf16.",
 )
+@click.option("--extend", type=click.Path(), metavar="RUN", help="Teach a finished run's student SOURCE too, exactly, in about a second.")  # fmt: skip
+@click.option("--forget", type=click.Path(), metavar="RUN", help="Let a finished run's student forget SOURCE, exactly.")  # fmt: skip
 @click.option("--resume", type=click.Path(), help="Go on with an interrupted run's folder.")
 @shared
-def fit(source: str | None, resume: str | None, as_json: bool, **dials: Any) -> None:
+def fit(source: str | None, resume: str | None, extend: str | None, forget: str | None, as_json: bool, **dials: Any) -> None:  # fmt: skip
     """Make a student of SOURCE: a folder with one sub-folder per class, or a table, or an idx pair.
 
     \b
@@ -103,6 +106,7 @@ def fit(source: str | None, resume: str | None, as_json: bool, **dials: Any) -> 
     tutelage fit photos/ --freeze blocks.3 --time-limit 60s
     tutelage fit photos/ --with public_set/
     tutelage fit table.csv --group-by patient
+    tutelage fit new_photos/ --extend runs/fit/photos
     """
     from tutelage import api
 
@@ -112,7 +116,9 @@ def fit(source: str | None, resume: str | None, as_json: bool, **dials: Any) -> 
             expected="one of them", next="Type: tutelage fit photos/   or: tutelage fit --resume runs/fit/photos",
         )  # fmt: skip
     with progress() as listener:
-        if resume is not None:
+        if extend or forget:
+            fitted = _changed(source, extend, forget, dials, listener)
+        elif resume is not None:
             fitted = api.resume_run(resume, listener=listener)
         else:
             fitted = api.fit_run(source, listener=listener, **dials)
@@ -120,6 +126,20 @@ def fit(source: str | None, resume: str | None, as_json: bool, **dials: Any) -> 
         tell_json(fitted.results)
     else:
         _tell(fitted.results)
+
+
+def _changed(source: str | None, extend: str | None, forget: str | None, dials: Mapping[str, Any], listener: Any) -> Any:  # fmt: skip
+    """Extend or forget; every other dial is the parent's."""
+    from tutelage import api
+
+    given = click.get_current_context().get_parameter_source
+    set_too = [name for name in dials if name not in ("out", "seed") and given(name) is ParameterSource.COMMANDLINE]  # fmt: skip
+    if (extend and forget) or set_too:
+        raise UsageError(
+            "contradiction", given=f"--extend or --forget with {'each other' if extend and forget else '--' + set_too[0].replace('_', '-')}",
+            expected="one of them alone: everything else is as in the run that is changed", next="Leave the other out.",
+        )  # fmt: skip
+    return api.change_run(extend or forget or "", source, forget=bool(forget), out=dials["out"], listener=listener)  # fmt: skip
 
 
 def _tell(results: Mapping[str, Any]) -> None:
@@ -140,4 +160,5 @@ def _tell(results: Mapping[str, Any]) -> None:
     if len(results["warnings"]) > 8:
         told.print(f"  [yellow]![/] and {len(results['warnings']) - 8} more, in findings.csv")
     told.print(f"{results['seconds']['total']:.1f} s; student: {escape(results['student'])}")
-    told.print(f"report: {escape(results['run'])}/report.html")
+    if "change" not in results:
+        told.print(f"report: {escape(results['run'])}/report.html")

@@ -34,6 +34,7 @@ def open_source(
     group_by: str | None = None,
     test: Source | None = None,
     companion: Source | None = None,
+    least: int = 2,
 ) -> Dataset:
     """Every labelled example of a source; nothing is decoded and nothing is changed.
 
@@ -48,6 +49,7 @@ def open_source(
         test: another source, all of which is the reported test.
         companion: another source, all of which only teaches: whatever parts it has, it is never
             tested on, and copies of the user's own items are left out of it (see ``companion``).
+        least: classes that there must be.
 
     Raises:
         UsageError: no such path, or arguments that contradict each other.
@@ -63,7 +65,7 @@ def open_source(
         _add_companion(found, companion, modality, group_by)
     _unique(found.examples, origin)
     classes = classes_of(found.examples)
-    if len(classes) < 2:
+    if len(classes) < least:
         raise complaints.one_class(origin, classes)
     return Dataset(
         tuple(found.examples),

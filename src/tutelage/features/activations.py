@@ -116,6 +116,12 @@ class Activations:
             run_tasks(extractor, store, wanted, self.counters, progress=self._told(phase))
         return tuple(i for i in indices if self.digests[i] not in self.counters.unreadable)
 
+    def held(self, cut: int, indices: Sequence[int]) -> tuple[int, ...]:
+        """Those whose plain row is in the cache already."""
+        keys = {(self.digests[i], 0) for i in indices}
+        missing = set(self._store(cut).missing(sorted(keys)))
+        return tuple(i for i in indices if (self.digests[i], 0) not in missing)
+
     def gather(self, cut: int, indices: Sequence[int], views: int = 1) -> Gathered:
         """Rows in the order item 0 view 0, item 0 view 1, ...; they must have been ensured."""
         keys = [(self.digests[i], view) for i in indices for view in range(views)]

@@ -37,6 +37,7 @@ from tutelage.heads.discriminant import refuse_soft
 from tutelage.heads.eigen import threads_for
 from tutelage.heads.groups import folds, rounds
 from tutelage.heads.linear import LinearHead, linear_head
+from tutelage.heads.refit import Part, part_of
 from tutelage.heads.rows import ArrayRows, TrainingRows
 from tutelage.heads.scaling import Scaling, fit_scaling
 from tutelage.heads.statistics import Statistics
@@ -76,6 +77,7 @@ class HeadChoice:
         because: sentences.
         statistics: of all rows as the head scales them; they allow exact additions and deletions.
         reads: stages whose pooled output the rows hold before the features.
+        parts: the closed forms that it is, to fit it again from ``statistics``; none for a refined head.
     """
 
     head: LinearHead
@@ -85,6 +87,7 @@ class HeadChoice:
     because: tuple[str, ...]
     statistics: Statistics
     reads: tuple[int, ...] = ()
+    parts: tuple[Part, ...] = ()
 
     @property
     def surprise(self) -> Floats:
@@ -134,7 +137,18 @@ def _chosen(data: TrainingRows, budget: float, blocks: Sequence[int]) -> HeadCho
     turned = within.basis is not None
     statistics = scaled_statistics(data, within.scaling) if turned else within.statistics
     table = tuple(candidate.row() for candidate in found)
-    return HeadChoice(winner.head, winner.logits, truth, table, (*told, why, reason), statistics)
+    return HeadChoice(
+        winner.head, winner.logits, truth, table, (*told, why, reason), statistics, parts=_parts(winner, found),
+    )  # fmt: skip
+
+
+def _parts(winner: Candidate, found: Sequence[Candidate]) -> tuple[Part, ...]:
+    """The closed forms that a head is: itself, or the two that it is the mean of."""
+    by_kind = {candidate.head.kind: candidate.head for candidate in found}
+    kinds = winner.head.kind.split(" + ")
+    if logistic.KIND in kinds:
+        return ()
+    return tuple(part_of(by_kind[kind], alone=len(kinds) == 1) for kind in kinds)
 
 
 def _closed_forms(within: Coordinates, by_lda: Candidate) -> list[Candidate]:
@@ -172,7 +186,9 @@ def _unjudged(data: TrainingRows, truth: Ints) -> HeadChoice:
     head = linear_head(nearest_mean.KIND, weight, bias, scaling)
     why = "no class has an item to leave out: nearest mean, uncalibrated, and no estimate of its accuracy"
     logits = np.zeros((len(truth), len(bias)))
-    return HeadChoice(head, logits, truth, (), (why,), statistics)
+    return HeadChoice(
+        head, logits, truth, (), (why,), statistics, parts=(part_of(head, alone=True),)
+    )
 
 
 def _alike(data: TrainingRows, blocks: Sequence[int]) -> tuple[Coordinates, Candidate, str]:

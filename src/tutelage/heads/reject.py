@@ -81,12 +81,16 @@ class RejectRule:
 
         The rule looks at what it was fitted on, the last stage; a head may read other stages before it.
         """
-        own = features[:, features.shape[1] - len(self.shift) :]
-        scaled = Scaling(self.shift, self.scale, normalise=True).apply(own)
+        scaled = self.scaled(features)
         plain = _squares(scaled, self.means)
         spanned = _squares(scaled @ self.factor, self.means @ self.factor)
         nearest: Floats = (self.level * (plain - spanned)).min(axis=1)
         return np.maximum(nearest, 0.0)
+
+    def scaled(self, features: npt.NDArray[np.floating]) -> Floats:
+        """Features (N, D or more) as the rule looks at them (N, D)."""
+        own = features[:, features.shape[1] - len(self.shift) :]
+        return Scaling(self.shift, self.scale, normalise=True).apply(own)
 
     def as_arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Named arrays for a safetensors file; ``from_arrays`` is the inverse, bit for bit."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from tutelage.errors import ArtefactError
 from tutelage.features.engine import EngineSpec
+from tutelage.heads.refit import Part
 from tutelage.modality import InputSpec
 from tutelage.network.decision import Mode
 from tutelage.teachers import Card
@@ -37,6 +38,8 @@ class StudentFacts:
         kept: names of the teacher's own classes that the student still knows; their probabilities
             follow those of ``classes``.
         reads: stages whose pooled output the head reads beside the features.
+        parts: the closed forms that the head is, to fit it again from its statistics; none where it was refined
+            or tuned.
         by_reference: whether the frozen trunk is left out of the file.
         files: name -> sha256 of the tensors beside it.
     """
@@ -53,6 +56,7 @@ class StudentFacts:
     recipe: Mapping[str, Any]
     kept: tuple[str, ...] = ()
     reads: tuple[int, ...] = ()
+    parts: tuple[Part, ...] = ()
     by_reference: bool = False
     files: Mapping[str, str] = field(default_factory=dict)
 
@@ -82,6 +86,7 @@ class StudentFacts:
                     "classes": tuple(known["classes"]),
                     "kept": tuple(known.get("kept", ())),
                     "reads": tuple(known.get("reads", ())),
+                    "parts": tuple(Part(**part) for part in known.get("parts", ())),
                     "card": Card.from_json(known["card"]),
                     "spec": InputSpec.from_json(known["spec"]),
                     "engine": EngineSpec(**known["engine"]),

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from tutelage.features.engine import run
 from tutelage.student.artefact import Student
 from tutelage.student.predict import judge, tail_features
+
+
+def answered(
+    student: Student, golden: Mapping[str, npt.NDArray[Any]]
+) -> dict[str, npt.NDArray[Any]]:
+    """Golden inputs and activations, with what the student says of them now."""
+    rows = {n[len("activation/") :]: a for n, a in golden.items() if n.startswith("activation/")}
+    probabilities, _ = judge(student, tail_features(student, rows))
+    return {**golden, "probabilities": probabilities}
 
 
 def replay(student: Student) -> float:

@@ -18,8 +18,9 @@ from tutelage.heads.rows import ArrayRows, TrainingRows
 from tutelage.network.decision import FreezeDecision
 from tutelage.runtime import Runtime
 from tutelage.student import Student, StudentFacts
+from tutelage.student.golden import answered
 from tutelage.student.joint import old_classes, old_labels
-from tutelage.student.predict import features_at, judge
+from tutelage.student.predict import features_at
 from tutelage.teachers import Card, Teacher
 from tutelage.teachers.card import builder_version
 from tutelage.training.budget import after_tuning
@@ -93,7 +94,7 @@ def _guarded(lesson: Lesson, decision: FreezeDecision, why: str) -> Trained:
 
 def _head_only(lesson: Lesson, decision: FreezeDecision, recipe: Recipe) -> Trained:
     choice = probe(lesson)
-    facts = _facts(lesson, decision, recipe, choice.reads)
+    facts = replace(_facts(lesson, decision, recipe, choice.reads), parts=choice.parts)
     reject = fit_reject_rule(lesson, lesson.parts.train, choice)
     student = _student(
         lesson, facts, lesson.teacher, choice.head, reject, choice.statistics.as_arrays()
@@ -107,7 +108,7 @@ def _still_knowing(trained: Trained, lesson: Lesson) -> Trained:
     student = trained.student
     facts = replace(student.facts, kept=old_labels(lesson.teacher, lesson.classes))
     joint = replace(student, facts=facts, old=old_classes(lesson.teacher))
-    return replace(trained, student=replace(joint, golden=_with_probabilities(joint, joint.golden)))
+    return replace(trained, student=replace(joint, golden=answered(joint, joint.golden)))
 
 
 def _tuned(lesson: Lesson, decision: FreezeDecision, recipe: Recipe, tuned: Tuned) -> Trained:
@@ -133,7 +134,7 @@ def _calibrated(lesson: Lesson, draft: Student, tuned: Tuned) -> Student:
     rows = _plain_rows(lesson, own[:, -lesson.teacher.card.width :], tuned.train)
     reject = fit_reject(rows, head, left_out=left_out)
     finished = replace(draft, head=head, reject=reject)
-    return replace(finished, golden=_with_probabilities(finished, finished.golden))
+    return replace(finished, golden=answered(finished, finished.golden))
 
 
 def _plain_rows(lesson: Lesson, features: Any, indices: Sequence[int]) -> TrainingRows:
@@ -159,7 +160,7 @@ def _student(lesson: Lesson, facts: StudentFacts, teacher: Teacher, head: Linear
     indices = lesson.readable(facts.frozen, lesson.parts.train[:GOLDEN], 1)
     golden = _golden(lesson.activations, facts.frozen, indices)
     student = Student(facts, teacher, head, reject or RejectRule.blank(head), statistics, golden)
-    return replace(student, golden=_with_probabilities(student, golden))
+    return replace(student, golden=answered(student, golden))
 
 
 def _golden(activations: Activations, cut: int, indices: Sequence[int]) -> dict[str, Any]:
@@ -168,11 +169,3 @@ def _golden(activations: Activations, cut: int, indices: Sequence[int]) -> dict[
     inputs = {f"input/{n}": a for n, a in modality.collate(decoded).items()}
     rows = activations.gather(cut, indices, 1).read(0, len(indices))
     return {**inputs, **{f"activation/{n}": a for n, a in rows.items()}}
-
-
-def _with_probabilities(student: Student, golden: Any) -> dict[str, Any]:
-    from tutelage.student.predict import tail_features
-
-    rows = {n[len("activation/") :]: a for n, a in golden.items() if n.startswith("activation/")}
-    probabilities, _ = judge(student, tail_features(student, rows))
-    return {**golden, "probabilities": probabilities}
