@@ -17,6 +17,11 @@ def base(tmp_path_factory):
     return root, photos, fitted
 
 
+def register(results):
+    with open(results["run"] + "/split.csv", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
 def test_a_new_class_and_new_photos_are_learned_without_looking_at_the_old_ones(base):
     root, photos, fitted = base
     new = digits(root / "new", classes=4, each=12, skip=30)
@@ -36,7 +41,7 @@ def test_a_new_class_and_new_photos_are_learned_without_looking_at_the_old_ones(
     parent = tl.load(fitted["run"])
     assert parent.classes == ("0", "1", "2")
     assert change["change"]["parent"] == parent.digest
-    rows = list(csv.DictReader(open(change["run"] + "/split.csv")))
+    rows = register(change)
     assert sum(row["part"] == "train" for row in rows) == fitted["split"]["train"] + 48
     again = run("fit", new, "--extend", change["run"], "--out", root / "runs", check=False)
     assert again.returncode != 0 and "48 are known to it already" in again.stderr
@@ -50,7 +55,7 @@ def test_what_was_added_and_forgotten_leaves_no_trace(base):
     one, two = tl.load(fitted["run"]), tl.load(gone["run"])
     np.testing.assert_allclose(two.head.weight, one.head.weight, rtol=1e-5, atol=1e-8)
     assert not np.allclose(tl.load(added["run"]).head.weight, one.head.weight, rtol=1e-4, atol=1e-6)
-    rows = list(csv.DictReader(open(gone["run"] + "/split.csv")))
+    rows = register(gone)
     assert sum(row["part"] == "forgotten" for row in rows) == 10
 
 

@@ -49,7 +49,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 FEW = 10
-SCREENED = 2000
+SCREENED = 1000
 BUDGET = 1.2e10
 """Operations that logistic refinement may take (about a second on one core, as measured)."""
 MANY = 100
