@@ -62,7 +62,7 @@ def prepared(source: Any, labels: Any, options: FitOptions, run: Run, own_teache
         expected = expect(take(options), own_teacher, fetching(run))
     with run.phase("check"), open_facts(source) as facts:
         data = open_source(source, labels=labels, modality=expected.modality, group_by=options.group_by, test=options.test, companion=options.companion)  # fmt: skip
-        checked = check(data, full=False, facts_cache=facts, progress=run.told("check"))
+        checked = check(data, full=False, facts_cache=facts, progress=run.told("check"), near=options.near_duplicates)  # fmt: skip
     with run.phase("teacher"):
         teacher = expected.ready()
     with run.phase("split"):

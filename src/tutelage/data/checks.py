@@ -64,6 +64,7 @@ def check(
     full: bool,
     facts_cache: MutableMapping[str, Any] | None = None,
     progress: Callable[[int, int], None] | None = None,
+    near: bool = True,
 ) -> Checked:
     """Look at every example; nothing is raised for what is wrong with one, and nothing is changed.
 
@@ -71,6 +72,7 @@ def check(
         full: decode everything; else headers and a reduced-scale decode.
         facts_cache: facts of earlier looks (e.g. a ``FactsStore``); what is new is added.
         progress: called with (done, total).
+        near: look for near-duplicates; else only exact copies are found.
     """
     digests: list[str] = []
     facts: list[Facts] = []
@@ -81,7 +83,8 @@ def check(
             chunk = dataset.examples[start : start + _CHUNK]
             some = list(pool.map(digest_item, [example.item for example in chunk]))
             digests += some
-            facts += _facts(chunk, some, dataset.modality, full, cache, pool)
+            found = _facts(chunk, some, dataset.modality, full, cache, pool)
+            facts += found if near else [replace(f, fingerprint=None) for f in found]
             if progress is not None:
                 progress(len(facts), total)
     kin = find_kin_apart(dataset, digests, facts)

@@ -39,6 +39,7 @@ class FitOptions:
         time_limit: seconds for the whole fit, or None.
         device: ``auto``, ``cpu``, ``cuda``, ...
         engine: what runs the frozen stages: ``auto``, or one of ``features.choice.NAMES``.
+        near_duplicates: look for near-copies, which a split must not tear apart; exact ones are always found.
         keep_classes: the student still knows its teacher's classes; its layers then stay frozen.
         strict: stop at a leak between the parts instead of leaving its items out.
     """
@@ -65,6 +66,7 @@ class FitOptions:
     train_share: float = 1.0
     teachers: str | None = None
     engine: str = "auto"
+    near_duplicates: bool = True
 
     @property
     def asked(self) -> Asked:
