@@ -178,6 +178,17 @@ def test_what_a_run_cost(fitted):
     assert {"check", "features", "head", "evaluate"} <= set(seconds["phases"])
     assert seconds["processor"] > 0
     assert cost["images_per_second"] > 1
+    assert cost["bottleneck"].rpartition("bottleneck is ")[2] in (
+        "decoding",
+        "the network",
+        "the disk",
+    )
+    spent = first.results["counters"]["seconds"]
+    assert (
+        0 < spent["waiting"] + spent["writing"] <= spent["all"] <= seconds["wall"]
+        and spent["decoding"] > 0
+    )
+    assert again.results["cost"]["bottleneck"] == ""
     assert cost["peak_memory_bytes"] > 50e6
     assert cost["parameters"] == first.results["parameters"]
     counters = first.results["counters"]

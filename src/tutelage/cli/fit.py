@@ -102,9 +102,10 @@ def seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> fl
 )
 @click.option("--extend", type=click.Path(), metavar="RUN", help="Teach a finished run's student SOURCE too, exactly, in about a second.")  # fmt: skip
 @click.option("--forget", type=click.Path(), metavar="RUN", help="Let a finished run's student forget SOURCE, exactly.")  # fmt: skip
+@click.option("--profile", is_flag=True, help="Say where the time went, and what it waited for.")
 @click.option("--resume", type=click.Path(), help="Go on with an interrupted run's folder.")
 @shared
-def fit(source: str | None, resume: str | None, extend: str | None, forget: str | None, as_json: bool, **dials: Any) -> None:  # fmt: skip
+def fit(source: str | None, resume: str | None, extend: str | None, forget: str | None, profile: bool, as_json: bool, **dials: Any) -> None:  # fmt: skip
     """Make a student of SOURCE: a folder with one sub-folder per class, or a table, or an idx pair.
 
     \b
@@ -132,6 +133,8 @@ def fit(source: str | None, resume: str | None, extend: str | None, forget: str 
         tell_json(fitted.results)
     else:
         _tell(fitted.results)
+        if profile:
+            _profile(fitted.results)
 
 
 def _changed(source: str | None, extend: str | None, forget: str | None, dials: Mapping[str, Any], listener: Any) -> Any:  # fmt: skip
@@ -146,6 +149,19 @@ def _changed(source: str | None, extend: str | None, forget: str | None, dials: 
             expected="one of them alone: everything else is as in the run that is changed", next="Leave the other out.",
         )  # fmt: skip
     return api.change_run(extend or forget or "", source, forget=bool(forget), out=dials["out"], listener=listener)  # fmt: skip
+
+
+def _profile(results: Mapping[str, Any]) -> None:
+    from rich.markup import escape
+
+    from tutelage.report.ledger import as_rows
+
+    told, engines = console(), results["engines"]
+    for what, how_much in (
+        as_rows(results["cost"]) if results["cost"] else results["seconds"].items()
+    ):
+        told.print(f"  {what:28} {escape(str(how_much))}")
+    told.print(f"  {'engine':28} {escape(engines['because'])}")
 
 
 def _tell(results: Mapping[str, Any]) -> None:

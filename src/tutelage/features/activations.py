@@ -153,4 +153,5 @@ class Activations:
 
 def as_json(counters: Counters) -> dict[str, Any]:
     """Counters for results.json."""
-    return {**vars(counters), "unreadable": len(counters.unreadable)}
+    seconds = {what: round(spent, 4) for what, spent in sorted(counters.seconds.items())}
+    return {**vars(counters), "unreadable": len(counters.unreadable), "seconds": seconds}

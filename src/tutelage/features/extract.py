@@ -7,9 +7,11 @@ is the executor of one machine; a cluster's executor would map the same tasks ov
 from __future__ import annotations
 
 import hashlib
-from collections import deque
+import time
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -155,6 +157,21 @@ class Counters:
     rows_reused: int = 0
     unreadable: dict[str, str] = field(default_factory=dict)
     """Digest of an item whose body turned out broken -> why."""
+    seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+    """Where extraction's time went: ``all`` of it; ``waiting`` for items to be decoded; ``writing`` to the cache;
+    and ``decoding``, of all threads together."""
+
+    def bottleneck(self) -> str:
+        """What extraction waited for, in a sentence; empty if nothing was extracted."""
+        total, waiting, writing = (self.seconds[key] for key in ("all", "waiting", "writing"))
+        if total <= 0:
+            return ""
+        network = max(0.0, total - waiting - writing)
+        slowest = max((waiting, "decoding"), (network, "the network"), (writing, "the disk"))[1]
+        return (
+            f"{total:.1f} s of extraction: {network:.1f} s for the network, {waiting:.1f} s for images to be decoded, "
+            f"{writing:.1f} s for the disk; the bottleneck is {slowest}"
+        )
 
 
 @dataclass(frozen=True)
@@ -186,16 +203,28 @@ def run_tasks(
     """
     shard, size, done = _Shard(store), 0, 0
     total = sum(len(w.views) for w in wanted)
-    for keys, arrays in stream(extractor, wanted, counters, workers):
-        shard.add(keys, arrays)
-        size += sum(array.nbytes for array in arrays.values())
-        done += len(keys)
-        if progress:
-            progress(done, total)
-        if size >= SHARD_BYTES:
+    with _timed(counters, "all"):
+        for keys, arrays in stream(extractor, wanted, counters, workers):
+            shard.add(keys, arrays)
+            size += sum(array.nbytes for array in arrays.values())
+            done += len(keys)
+            if progress:
+                progress(done, total)
+            if size >= SHARD_BYTES:
+                with _timed(counters, "writing"):
+                    shard.write()
+                size = 0
+        with _timed(counters, "writing"):
             shard.write()
-            size = 0
-    shard.write()
+
+
+@contextmanager
+def _timed(counters: Counters, what: str) -> Iterator[None]:
+    start = time.perf_counter()
+    try:
+        yield
+    finally:
+        counters.seconds[what] += time.perf_counter() - start
 
 
 class _Shard:
@@ -272,13 +301,16 @@ def _decoded(
     """Decode in threads, a bounded window ahead of the network; order is kept."""
 
     def decode(want: Wanted) -> list[Decoded] | DataError:
+        start = time.thread_time()
         try:
             whole = modality.read(want.item)
+            return [((want.digest, v), modality.augment(whole, extractor.spec, view_rng(want.digest, v))) for v in want.views]  # fmt: skip
         except DataError as error:
             return error
-        return [((want.digest, v), modality.augment(whole, extractor.spec, view_rng(want.digest, v))) for v in want.views]  # fmt: skip
+        finally:
+            spent.append(time.thread_time() - start)
 
-    modality = extractor.teacher.modality
+    modality, spent = extractor.teacher.modality, list[float]()
     window: deque[tuple[Wanted, Future[list[Decoded] | DataError]]] = deque()
     with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
         for want in wanted:
@@ -287,10 +319,12 @@ def _decoded(
                 yield from _take(*window.popleft(), counters)
         while window:
             yield from _take(*window.popleft(), counters)
+    counters.seconds["decoding"] += sum(spent)
 
 
 def _take(want: Wanted, future: Future[list[Decoded] | DataError], counters: Counters) -> list[Decoded]:  # fmt: skip
-    rows = future.result()
+    with _timed(counters, "waiting"):
+        rows = future.result()
     if isinstance(rows, DataError):
         counters.unreadable[want.digest] = rows.given
         return []

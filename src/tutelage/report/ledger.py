@@ -24,7 +24,7 @@ def ledger(lesson: Lesson, trained: Trained, run: Run, meter: Meter) -> dict[str
     Returns:
         ``seconds`` (``wall``, ``processor`` of all cores, ``phases``); ``images_per_second`` through the
         whole frozen network, decoding included and compiling not, a view counting as an image;
-        ``rows`` (``computed``, ``reused``); ``peak_memory_bytes``; ``parameters`` (``trainable``,
+        ``bottleneck`` of it, a sentence; ``rows`` (``computed``, ``reused``); ``peak_memory_bytes``; ``parameters`` (``trainable``,
         ``total``); ``cache_bytes_written``; ``energy`` (``watt_hours``, ``because``).
     """
     counters, (watt_hours, because) = lesson.activations.counters, meter.energy
@@ -34,6 +34,7 @@ def ledger(lesson: Lesson, trained: Trained, run: Run, meter: Meter) -> dict[str
             "phases": {phase: _rounded(seconds) for phase, seconds in run.seconds.items()},
         },
         "images_per_second": _extraction(lesson, run),
+        "bottleneck": counters.bottleneck(),
         "rows": {"computed": counters.rows_computed, "reused": counters.rows_reused},
         "peak_memory_bytes": meter.peak_memory,
         "parameters": {"trainable": trained.trainable, "total": trained.total},
@@ -73,6 +74,7 @@ def as_rows(cost: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("time", _either(seconds["wall"], "{:.1f} s") + _either(seconds["processor"], ", {:.1f} s of processor time", "")),
         *((f"of it {phase}", f"{spent:.2f} s") for phase, spent in phases),
         ("through the frozen network", _either(speed, "{:.0f} images a second", "nothing to speak of: it came from the cache")),
+        *([("of that", cost["bottleneck"])] if cost["bottleneck"] else []),
         ("activations", f"{rows['computed']:,} computed, {rows['reused']:,} from the cache"),
         ("written to the cache", f"{cost['cache_bytes_written'] / 2**20:.1f} MiB"),
         ("memory at most", _either(memory and memory / 2**20, "{:.0f} MiB")),
