@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from images_kit import bomb, picture, save, truncate
 from PIL import Image, ImageOps
+from sklearn.datasets import load_sample_image
 
 from tutelage.errors import DataError
 from tutelage.modality.images import IMAGES
+from tutelage.modality.record import InputSpec
 
 read = IMAGES.read
 
@@ -155,3 +157,47 @@ def test_names_are_sniffed_whatever_their_case(tmp_path):
     assert not any(
         IMAGES.sniff(Path(name)) for name in ["a.txt", "a", "a.jpg.part", "jpg", "a.csv"]
     )
+
+
+@pytest.fixture(scope="module")
+def camera(tmp_path_factory):
+    """A photograph as a camera writes it: 12 megapixels, JPEG; and as large as its original."""
+    small = Image.fromarray(load_sample_image("china.jpg"))
+    folder = tmp_path_factory.mktemp("camera")
+    large = small.resize((4000, 2669), Image.Resampling.LANCZOS)
+    grain = np.random.default_rng(0).normal(0, 6, (2669, 4000, 1))
+    large = Image.fromarray(np.clip(np.asarray(large) + grain, 0, 255).astype(np.uint8))
+    large.save(folder / "large.jpg", quality=92)
+    small.save(folder / "small.jpg", quality=92)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    large.save(folder / "turned.jpg", quality=92, exif=exif)
+    return folder
+
+
+@pytest.mark.parametrize("name", ["large.jpg", "turned.jpg"])
+@pytest.mark.parametrize("view", [None, 3])
+def test_a_camera_s_photo_is_decoded_reduced_and_its_views_stay(camera, name, view):
+    spec = InputSpec()
+    whole, reduced = IMAGES.read(camera / name), IMAGES.decode(camera / name, spec)
+    assert min(reduced.size) >= 2 * spec.resize and whole.width >= 2 * reduced.width
+    assert (whole.width > whole.height) == (reduced.width > reduced.height)
+    views = [np.asarray(IMAGES.augment(one, spec, view and np.random.default_rng(view)), float) for one in (whole, reduced)]  # fmt: skip
+    if view is None:  # a random window is drawn in other pixels, so only the plain view is compared
+        assert np.abs(views[0] - views[1]).mean() < 0.1 * views[0].std()
+    assert views[0].shape == views[1].shape
+
+
+def test_what_is_small_or_no_jpeg_is_decoded_whole(camera, tmp_path):
+    spec = InputSpec()
+    large = Image.open(camera / "large.jpg")
+    large.save(tmp_path / "large.png", compress_level=0)
+    for path in (camera / "small.jpg", tmp_path / "large.png"):
+        assert np.array_equal(np.asarray(IMAGES.decode(path, spec)), np.asarray(IMAGES.read(path)))
+
+
+def test_a_truncated_camera_photo_is_unreadable_when_reduced_too(camera, tmp_path):
+    content = (camera / "large.jpg").read_bytes()
+    (tmp_path / "cut.jpg").write_bytes(content[: len(content) // 2])
+    with pytest.raises(DataError):
+        IMAGES.decode(tmp_path / "cut.jpg", InputSpec())

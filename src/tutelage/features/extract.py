@@ -31,7 +31,7 @@ from tutelage.teachers.cuts import tapped
 if TYPE_CHECKING:
     from torch import nn
 
-EXTRACTOR = 2
+EXTRACTOR = 3
 """Raised whenever the same inputs would give other activations."""
 
 SHARD_BYTES = 16 * 2**20
@@ -303,7 +303,7 @@ def _decoded(
     def decode(want: Wanted) -> list[Decoded] | DataError:
         start = time.thread_time()
         try:
-            whole = modality.read(want.item)
+            whole = modality.decode(want.item, extractor.spec)
             return [((want.digest, v), modality.augment(whole, extractor.spec, view_rng(want.digest, v))) for v in want.views]  # fmt: skip
         except DataError as error:
             return error

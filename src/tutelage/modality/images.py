@@ -16,7 +16,7 @@ from tutelage.modality.images_bands import (
 )
 from tutelage.modality.images_check import FORMATS, check, fingerprint
 from tutelage.modality.images_near import confirm
-from tutelage.modality.images_read import read
+from tutelage.modality.images_read import read, read_reduced
 from tutelage.modality.images_view import augment, collate, spec, thumbnail
 from tutelage.modality.record import Item, Modality
 
@@ -45,6 +45,7 @@ IMAGES = Modality(
     confirm=confirm,
     spec=spec,
     show=show,
+    reduced=read_reduced,
 )
 
 
@@ -73,6 +74,7 @@ def images_of(channels: int) -> Modality:
         name=f"images/{channels}",
         check=partial(check_bands, channels=channels),
         read=partial(read_bands, channels=channels),
+        reduced=None,
         augment=augment_bands,
         fingerprint=partial(fingerprint_bands, channels=channels),
         show=partial(show_bands, channels=channels),

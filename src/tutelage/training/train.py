@@ -164,8 +164,8 @@ def _student(lesson: Lesson, facts: StudentFacts, teacher: Teacher, head: Linear
 
 
 def _golden(activations: Activations, cut: int, indices: Sequence[int]) -> dict[str, Any]:
-    modality = activations.teacher.modality
-    decoded = [modality.augment(modality.read(activations.items[i]), activations.spec, None) for i in indices]  # fmt: skip
+    modality, spec = activations.teacher.modality, activations.spec
+    decoded = [modality.augment(modality.decode(activations.items[i], spec), spec, None) for i in indices]  # fmt: skip
     inputs = {f"input/{n}": a for n, a in modality.collate(decoded).items()}
     rows = activations.gather(cut, indices, 1).read(0, len(indices))
     return {**inputs, **{f"activation/{n}": a for n, a in rows.items()}}
