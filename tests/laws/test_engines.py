@@ -1,10 +1,13 @@
 """The laws of every engine: alone == in any batch, bit by bit; and close to eager float32."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from tutelage.features import activations
 from tutelage.features.engine import BATCH, engine, run
-from tutelage.features.extract import trunk_program
+from tutelage.features.extract import Extractor, trunk_program
 from tutelage.features.openvino_engine import openvino_spec
 from tutelage.features.torch_engine import torch_spec
 
@@ -52,3 +55,23 @@ def test_a_damaged_conversion_is_made_again(lite0, pictures, own_cache):
         model.write_bytes(model.read_bytes()[:-100])
     again = run(engine(openvino_spec("f32"))(program), pictures)["x"]
     assert np.array_equal(first, again)
+
+
+@pytest.mark.parametrize("cut", [5, 10])
+@pytest.mark.parametrize("size", [224, 128])
+def test_the_size_of_a_row_is_told_before_it_is_made(lite0, pictures, cut, size):
+    spec = replace(lite0.card.spec, size=size, resize=size)
+    extractor = Extractor(lite0, cut, spec, openvino_spec("f32"))
+    few = {"x": pictures["x"][:2, :size, :size]}
+    rows = extractor.rounded(run(extractor.compile(few), few))
+    assert sum(array.nbytes for array in rows.values()) == pytest.approx(2 * extractor.row_bytes, rel=0.02)  # fmt: skip
+
+
+def test_what_much_is_written_is_said_first(lite0, tmp_path, monkeypatch):
+    monkeypatch.setattr(activations, "LARGE", 1000)
+    items = [np.full((32, 32, 3), k, np.uint8) for k in range(3)]
+    heard = []
+    with activations.Activations(lite0, lite0.card.spec, openvino_spec("f32"), items, [str(k) * 64 for k in range(3)], cache=tmp_path, say=heard.append) as seen:  # fmt: skip
+        seen.ensure(10, range(3))
+        seen.ensure(10, range(3))
+    assert len(heard) == 1 and heard[0].startswith("3 rows at cut 10") and str(tmp_path) in heard[0]

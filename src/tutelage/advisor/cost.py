@@ -48,13 +48,13 @@ def cost(lesson: Lesson, cut: int) -> Cost:
     """
     n, depth = len(lesson.parts.train), lesson.depth
     recipe = recipe_for(mode_of(cut, depth), n, len(lesson.classes))
-    features = n * lesson.views * row_bytes(lesson, depth)
+    features = n * lesson.views * lesson.activations.extractor(depth).row_bytes
     if cut == depth:
         return Cost(cut, 0.0, features / 1e6, 600.0)
     rows = n * recipe.views
     seconds = START + rows / pass_rate(lesson) + n * recipe.epochs / step_rate(lesson, cut)
     batch = recipe.batch * sum(math.prod(stage.shape) for stage in lesson.teacher.card.stages[cut:])
-    disk = features + rows * row_bytes(lesson, cut)
+    disk = features + rows * lesson.activations.extractor(cut).row_bytes
     return Cost(cut, half_octave(seconds), disk / 1e6, 900.0 + batch * 4 * 8 * _area(lesson) / 1e6)
 
 
@@ -76,16 +76,6 @@ def step_rate(lesson: Lesson, cut: int) -> float:
     plain = replace(lesson.activations.engine, name="torch", precision="f32")
     eager = speed(lesson.teacher, lesson.activations.spec, plain)
     return max(1e-3, eager / (BACKWARD * share))
-
-
-def row_bytes(lesson: Lesson, cut: int) -> float:
-    """Bytes of what crosses a cut, one row."""
-    card, spec = lesson.teacher.card, lesson.activations.spec
-    if cut == 0:
-        return float(spec.size**2 * spec.channels)
-    width = 2 if card.activation_dtype(cut) == "<f2" else 4
-    values = math.prod(card.stages[cut - 1].shape)
-    return width * values * (1.0 if cut == len(card.stages) else _area(lesson))
 
 
 def _area(lesson: Lesson) -> float:

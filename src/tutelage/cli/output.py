@@ -47,7 +47,7 @@ def percent(value: float | None) -> str:
 @contextmanager
 def progress() -> Iterator[Any]:
     """A listener that draws a progress bar on a terminal's standard error; in a pipe it only says
-    what is fetched from the network."""
+    what is fetched from the network, and what much is written to the cache."""
     if not sys.stderr.isatty():
         yield _said
         return
@@ -69,9 +69,13 @@ def progress() -> Iterator[Any]:
         yield Drawn(bar)
 
 
+TOLD = ("fetch", "cache")
+"""Events that are sentences for everybody: what is fetched, and what much is written."""
+
+
 def _said(event: Mapping[str, Any]) -> None:
-    if "fetch" in event:
-        click.echo(event["fetch"], err=True)
+    for said in (event[key] for key in TOLD if key in event):
+        click.echo(said, err=True)
 
 
 class Drawn:
@@ -83,8 +87,8 @@ class Drawn:
 
     def __call__(self, event: Mapping[str, Any]) -> None:
         """Draw one event."""
-        if "fetch" in event:
-            self._bar.console.print(event["fetch"])
+        for said in (event[key] for key in TOLD if key in event):
+            self._bar.console.print(said)
         if "done" in event and "total" in event:
             self._move(event["phase"], event["done"], event["total"])
         elif "epoch" in event and event.get("left") is not None:

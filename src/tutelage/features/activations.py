@@ -22,6 +22,10 @@ Announce = Callable[[str, int, int], None]
 """(phase, done, total) -> None: where progress goes."""
 
 
+LARGE = 128 * 2**20
+"""Bytes from which it is said that they will be written."""
+
+
 @dataclass(frozen=True)
 class FeatureRows:
     """Pooled features as row blocks for a head: float32, never all in memory at once.
@@ -73,17 +77,19 @@ class Activations:
         digests: sha256 of each item's content.
         cache: root folder of the activation cache.
         announce: where progress goes.
+        say: hears a sentence before much is written to the cache.
     """
 
     def __init__(
         self, teacher: Teacher, spec: InputSpec, engine: EngineSpec, items: Sequence[Item],
         digests: Sequence[str], *, cache: Path | None = None, announce: Announce | None = None,
+        say: Callable[[str], None] | None = None,
     ) -> None:  # fmt: skip
         self.teacher, self.spec, self.engine = teacher, spec, engine
         self.items, self.digests = items, digests
         self.counters = Counters()
         self._cache = ActivationCache(cache or cache_root())
-        self._announce = announce
+        self._announce, self._say = announce, say
         self._open: dict[int, Store] = {}
         self._extractors: dict[int, Extractor] = {}
         self._stack = ExitStack()
@@ -112,6 +118,7 @@ class Activations:
         wanted = plan(store, items, views)
         self.counters.rows_reused += len(items) * views - sum(len(w.views) for w in wanted)
         if wanted:
+            self._tell_size(cut, sum(len(w.views) for w in wanted))
             phase = f"trunk to {self.teacher.card.names[cut - 1]}" if cut else "reading"
             run_tasks(extractor, store, wanted, self.counters, progress=self._told(phase))
         return tuple(i for i in indices if self.digests[i] not in self.counters.unreadable)
@@ -138,6 +145,12 @@ class Activations:
         depth = len(self.teacher.card.stages)
         name = "x" if stage == depth else f"tap.{stage}"
         return FeatureRows(self.gather(depth, indices).only(name), (name,))
+
+    def _tell_size(self, cut: int, rows: int) -> None:
+        """Say what is about to be written, before it is."""
+        size = rows * self.extractor(cut).row_bytes
+        if self._say and size >= LARGE:
+            self._say(f"{rows:,} rows at cut {cut}: about {size / 2**20:,.0f} MiB are written to {self._cache.folder}")  # fmt: skip
 
     def _store(self, cut: int) -> Store:
         if cut not in self._open:

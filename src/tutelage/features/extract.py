@@ -7,6 +7,7 @@ is the executor of one machine; a cluster's executor would map the same tasks ov
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
@@ -89,6 +90,18 @@ class Extractor:
     def _dtypes(self) -> dict[str, str]:
         """Each tap is kept in the dtype of its own stage."""
         return {f"tap.{k}": self.teacher.card.activation_dtype(k) for k in self.taps}
+
+    @property
+    def row_bytes(self) -> float:
+        """About how many bytes a row takes in the cache, from the shapes on the card."""
+        card, spec = self.teacher.card, self.spec
+        if self.cut == 0:
+            return float(spec.size**2 * spec.channels)
+        area = (spec.size / card.spec.size) ** 2  # maps shrink with the input that is really used
+        values = math.prod(card.stages[self.cut - 1].shape)
+        size = np.dtype(card.activation_dtype(self.cut)).itemsize
+        taps = sum(card.stages[k - 1].shape[0] * np.dtype(d).itemsize for k, d in zip(self.taps, self._dtypes.values(), strict=True))  # fmt: skip
+        return values * size * (1.0 if self.cut == len(card.stages) else area) + taps
 
     def compile(self, example: Arrays) -> Compiled:
         """The trunk, compiled for batches that look like ``example``; once."""

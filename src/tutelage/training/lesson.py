@@ -162,7 +162,7 @@ def open_lesson(checked: Checked, parts: Parts, teacher: Teacher, options: FitOp
     if options.time_limit is not None:
         rate = speed(teacher, spec, engine.spec)
         plan = fit_to_time(parts, checked, views, rate, left(options, run), teacher.card.width)
-    with Activations(teacher, spec, engine.spec, items, checked.digests, announce=run.progress) as activations:  # fmt: skip
+    with Activations(teacher, spec, engine.spec, items, checked.digests, announce=run.progress, say=lambda said: run.log({"cache": said})) as activations:  # fmt: skip
         yield Lesson(
             checked, plan.parts, teacher, activations, plan.views, run, options.seed,
             chosen=chosen, engine=engine, dropped=plan.dropped,
