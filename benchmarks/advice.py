@@ -42,10 +42,10 @@ def told(verb: str, source: Path, cache: Path, out: Path, *flags: str) -> tuple[
     return time.perf_counter() - start, json.loads(done.stdout)
 
 
-def one_pass(source: Path, cache: Path) -> float:
+def one_pass(source: Path, cache: Path, engine: str) -> float:
     """Decoding and the trunk over every image of the data set, one view, in a process of its own."""
     done = subprocess.run(
-        [sys.executable, "-c", PASS, str(source)], capture_output=True, text=True, check=True,
+        [sys.executable, "-c", PASS, str(source), engine], capture_output=True, text=True, check=True,
         env={**os.environ, "TUTELAGE_CACHE": str(cache)},
     )  # fmt: skip
     return json.loads(done.stdout)["seconds"]
@@ -59,7 +59,7 @@ def cost() -> list[dict]:
         with tempfile.TemporaryDirectory() as scratch:
             cache, out = Path(scratch) / "cache", Path(scratch) / "runs"
             seconds, advice = told("advise", source, cache, out)
-            passed = one_pass(source, cache)
+            passed = one_pass(source, cache, advice["engine"])
             shutil.rmtree(cache)
         rows.append({"data": name, "seconds": seconds, "pass": passed, "bound": 1.15 * passed + 8, "images": advice["images"], "phases": advice["seconds"]})  # fmt: skip
     return rows

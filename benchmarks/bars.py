@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 from datasets import ROOT, SHARED, WORK, Source, folder, hymenoptera, mnist, trashnet
@@ -290,7 +291,7 @@ def listed() -> list[Row]:
     ]  # fmt: skip
 
 
-def script(*arguments: str) -> list[dict]:
+def script(*arguments: str) -> Any:
     """The JSON that a benchmark prints last."""
     done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, env=CACHE, cwd=ROOT)  # fmt: skip
     if done.returncode:
@@ -316,6 +317,69 @@ def time_limit() -> list[Row]:
     return [
         Row("4.7", f"fit --time-limit 60s: {r['data']}", f"{r['seconds']:.1f} s, {r['mode']}, {r['accuracy']:.3f}" + "".join(f"; {w}" for w in r["dropped"]), "<= 66 s, saved", r["seconds"] <= 66 and r["saved"])
         for r in script("benchmarks/advice.py", "limit")
+    ]  # fmt: skip
+
+
+def fast() -> list[Row]:
+    """Bar 5.1: cold on a machine that never ran before, and warm; medians of three."""
+    runs = script("benchmarks/one_pass.py", "--json", "--repeat", "3")
+    p, cold, warm = (statistics.median(r[key] for r in runs) for key in ("P", "cold", "warm"))
+    bound = 1.15 * p + 9
+    idle = all(r["warm_decoded"] == r["warm_batches"] == 0 for r in runs)
+    return [
+        Row("5.1", "trashnet deep, cold, a machine's first run, median of 3", f"{cold:.1f} s (P {p:.1f} s, {runs[0]['engine']})", f"<= {bound:.1f} s", cold <= bound),
+        Row("5.1", "trashnet deep, warm, median of 3", f"{warm:.1f} s, decodes and batches {'0' if idle else 'NOT 0'}", "<= 6 s, 0", warm <= 6 and idle),
+    ]  # fmt: skip
+
+
+def engines() -> list[Row]:
+    """Bar 5.4."""
+    rows = []
+    for r in script("benchmarks/engines.py", "--json"):
+        told = ", ".join(f"{name} {rate:.0f}" for name, rate in r["rates"].items())
+        out = f"; not counted: {', '.join(r['left_out'])}" if r["left_out"] else ""
+        allowed = max(3.0, 0.05 * r["pass_seconds"])
+        rows.append(Row("5.4", f"engine of {r['teacher']}: {r['chosen']}", f"{100 * r['behind']:.0f} % behind the best ({told} images/s{out})", "<= 10 %", r["behind"] <= 0.10))  # fmt: skip
+        rows.append(Row("5.4", f"choosing it for {r['teacher']}", f"{r['seconds']:.1f} s", f"<= {allowed:.1f} s", r["seconds"] <= allowed))  # fmt: skip
+    return rows
+
+
+def precision() -> list[Row]:
+    """Bar 5.5."""
+    found = script("benchmarks/precision.py", "--json")
+    n = sum(r["n"] for r in found)
+    same, moved = (
+        sum(r["same"] for r in found) / n,
+        100 * sum(r["bf16"] - r["f32"] for r in found) / n,
+    )
+    rows = [
+        Row("5.5", f"bf16 against f32 students, same answer, {n} test items of {len(found)} sets", f"{same:.2%}", ">= 99 %", same >= 0.99),
+        Row("5.5", "accuracy, bf16 minus f32, pooled", f"{moved:+.2f} points", "within 0.3", abs(moved) <= 0.3),
+    ]  # fmt: skip
+    for r in found:
+        allowed = max(0.003 * r["n"], 2)
+        rows.append(Row("5.5", f"{r['data']}: right in f32, in bf16", f"{r['f32']}, {r['bf16']} of {r['n']}", f"within {allowed:.1f} images", abs(r["f32"] - r["bf16"]) <= allowed))  # fmt: skip
+    return rows
+
+
+def change() -> list[Row]:
+    """Bar 5.6."""
+    r = script("benchmarks/change.py", "--json")
+    return [
+        Row("5.6", f"adding {r['added']} of {r['images']} images, the process from start to end", f"{r['more']:.2f} s ({r['more'] / r['cold']:.1%} of {r['cold']:.1f} s cold)", "<= 5 %", r["more"] <= 0.05 * r["cold"]),
+        Row("5.6", f"adding a class of {r['class_images']} images whose features exist, start-up included", f"{r['class_again']:.2f} s", "<= 1 s", r["class_again"] <= 1),
+        Row("5.6", "forgetting them: the head against the one before", f"{r['forgot_error']:.1e}", "<= 1e-6", r["forgot_error"] <= 1e-6),
+    ]  # fmt: skip
+
+
+def scale() -> list[Row]:
+    """Bar 5.7."""
+    r = script("benchmarks/scale.py", "--json")
+    what = f"{r['count']:,} images, deep, {r['input']} px, {r['engine']}"
+    return [
+        Row("5.7", what, f"{r['seconds']:.0f} s, accuracy {r['accuracy']:.3f}", "<= 1,200 s", r["seconds"] <= 1200),
+        Row("5.7", f"{what}: peak anonymous memory above torch", f"{r['peak_gb']:.2f} GB", "<= 2 GB", r["peak_gb"] <= 2),
+        Row("5.7", f"{what}: pace of the last fifth over the first", f"{r['ratio']:.2f} ({r['first']:.0f} -> {r['last']:.0f} images/s)", ">= 0.85", r["ratio"] >= 0.85),
     ]  # fmt: skip
 
 
@@ -345,6 +409,12 @@ BARS: dict[str, Callable[[], list[Row]]] = {
     "4.4": advice_cost,
     "4.5": lambda: tests("4.5", "similarity: pacs_cartoon and hymenoptera nearer than busi and mnist", "tests/laws/test_similarity.py"),
     "4.7": time_limit,
+    "5.1": fast,
+    "5.4": engines,
+    "5.5": precision,
+    "5.6": change,
+    "5.6-exact": lambda: tests("5.6", "adding, removing and refitting from parts agree to 1e-6", "tests/laws/test_exact_change.py", "tests/stories/test_change.py"),
+    "5.7": scale,
 }  # fmt: skip
 
 
