@@ -56,12 +56,12 @@ def measure() -> dict:
         cold, base = timed(root / "base", "--mode", "deep", *out, cache=cache)
         more, added = timed(root / "more", "--extend", base["run"], *out, cache=cache)
         cls, widened = timed(root / "class", "--extend", added["run"], *out, cache=cache)
-        again, _ = timed(root / "class", "--extend", added["run"], *out, cache=cache)
+        again, once = timed(root / "class", "--extend", added["run"], *out, cache=cache)
         gone, forgot = timed(root / "more", "--forget", added["run"], *out, cache=cache)
         one, two = tl.load(base["run"]).head.weight, tl.load(forgot["run"]).head.weight
         return {
             "cold": cold, "images": base["split"]["train"] + base["split"]["test"], "more": more, "added": added["change"]["added"],
-            "more_phases": added["seconds"], "class": cls, "class_images": widened["change"]["added"], "class_again": again,
+            "more_phases": added["seconds"], "class": cls, "class_images": widened["change"]["added"], "class_again": again, "class_again_phases": once["seconds"],
             "class_phases": widened["seconds"], "forget": gone, "forgot_error": float(np.abs(one - two).max() / np.abs(one).max()),
         }  # fmt: skip
 
