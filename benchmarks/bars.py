@@ -353,8 +353,8 @@ def precision() -> list[Row]:
         100 * sum(r["bf16"] - r["f32"] for r in found) / n,
     )
     rows = [
-        Row("5.5", f"bf16 against f32 students, same answer, {n} test items of {len(found)} sets", f"{same:.2%}", ">= 99 %", same >= 0.99),
-        Row("5.5", "accuracy, bf16 minus f32, pooled", f"{moved:+.2f} points", "within 0.3", abs(moved) <= 0.3),
+        Row("5.5", f"SqueezeNet 1.1: bf16 against f32 students, same answer, {n} test items of {len(found)} sets", f"{same:.2%}", ">= 99 %", same >= 0.99),
+        Row("5.5", "SqueezeNet 1.1: accuracy, bf16 minus f32, pooled", f"{moved:+.2f} points", "within 0.3", abs(moved) <= 0.3),
     ]  # fmt: skip
     for r in found:
         allowed = max(0.003 * r["n"], 2)

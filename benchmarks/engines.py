@@ -32,7 +32,7 @@ def teachers():
     from tutelage.teachers import Asked, load_teacher, teacher_from_module
 
     yield "efficientnet_lite0", load_teacher()
-    for name, file in (("mobilenet_v2", "mobilenet_v2.fp16.pth"), ("squeezenet1_1", _file("squeezenet1_1"))):  # fmt: skip
+    for name, file in (("mobilenet_v2", "mobilenet_v2.fp16.pth"), ("squeezenet1_1", file_of("squeezenet1_1"))):  # fmt: skip
         yield name, load_teacher(Asked(str(SHARED / "weights" / file), arch=name))
     import torch
     from torchvision import models
@@ -43,7 +43,7 @@ def teachers():
     yield "inception_v3 (random)", teacher_from_module(net, InputSpec(299, 342), name="inception-random")  # fmt: skip
 
 
-def _file(arch: str) -> str:
+def file_of(arch: str) -> str:
     return next(p.name for p in sorted((SHARED / "weights").iterdir()) if p.name.startswith(arch) and p.suffix in (".pth", ".safetensors"))  # fmt: skip
 
 

@@ -1,6 +1,8 @@
 """Does reduced precision change answers? Whole students in f32 and in bf16, the same split of each data set.
 
-python benchmarks/precision.py [--json]
+    python benchmarks/precision.py [--teacher squeezenet1_1] [--json]
+
+SqueezeNet 1.1 is a teacher whose students may be made in bf16; `--teacher efficientnet_lite0` shows what is refused.
 """
 
 from __future__ import annotations
@@ -14,7 +16,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 from bars import fit
-from datasets import folder, hymenoptera, mnist, trashnet
+from datasets import SHARED, folder, hymenoptera, mnist, trashnet
+from engines import file_of
 
 SETS = {
     "hymenoptera": hymenoptera, "trashnet": trashnet, "weather4": lambda: folder("weather4"),
@@ -23,18 +26,18 @@ SETS = {
 }  # fmt: skip
 
 
-def answers(source, engine: str, out: str) -> tuple[list[str], list[str]]:
+def answers(source, engine: str, out: str, teacher: dict) -> tuple[list[str], list[str]]:
     """What a student in an engine says of the test items, and what they are."""
-    told = fit(source, mode="deep", engine=engine, out=out)
+    told = fit(source, mode="deep", engine=engine, out=out, **teacher)
     with (Path(told["run"]) / "test_items.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     return [row["told"] for row in rows], [row["label"] for row in rows]
 
 
-def measured(name: str, source) -> dict:
+def measured(name: str, source, teacher: dict) -> dict:
     """One data set."""
     with tempfile.TemporaryDirectory() as out:
-        (exact, truth), (reduced, _) = (answers(source, e, out) for e in ("openvino-f32", "openvino-bf16"))  # fmt: skip
+        (exact, truth), (reduced, _) = (answers(source, e, out, teacher) for e in ("openvino-f32", "openvino-bf16"))  # fmt: skip
     n = len(truth)
     return {
         "data": name, "n": n, "same": sum(a == b for a, b in zip(exact, reduced, strict=True)),
@@ -47,8 +50,10 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--teacher", default="squeezenet1_1")
     given = parser.parse_args()
-    rows = [measured(name, make()) for name, make in SETS.items()]
+    teacher = {} if given.teacher == "efficientnet_lite0" else {"teacher": SHARED / "weights" / file_of(given.teacher), "arch": given.teacher}  # fmt: skip
+    rows = [measured(name, make(), teacher) for name, make in SETS.items()]
     if given.json:
         print(json.dumps(rows))
         return

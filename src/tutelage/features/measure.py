@@ -33,10 +33,10 @@ BEHIND = 0.75
 EXACT = 0.01
 """Largest relative error ``|a - b| / |b|`` of full precision: more is another function."""
 
-TOLERANCE = 0.10
+TOLERANCE = 0.05
 """Largest error of reduced precision, ``|a - b| / |b - mean of b over items|``, root mean square over the
-outputs. EfficientNet-lite0 in bf16 has 0.08 and answers as in float32 on 99.0 % of 3,040 test items of eight
-sets; MobileNet-v2 has 0.16 and does on 97.8 % (see docs/adr/0012)."""
+outputs. Students of EfficientNet-lite0 in bf16 (0.08) gave the same answer on 98.6 % of 2,354 test items and
+lost 0.3 points; those of MobileNet-v2 (0.16) on 97.8 %; SqueezeNets have 0.01 (see docs/adr/0012)."""
 
 WORTH = 1.2
 """How much faster reduced precision must be."""
@@ -114,10 +114,14 @@ def _reference(program: Program, spec: EngineSpec, batch: Arrays) -> Tried:
     some = replace(program, batch=FEW)
     few = {name: rows[:FEW] for name, rows in batch.items()}
     compiled = engine(spec)(some)
-    output = next(iter(compiled.stream([few])))
     start = time.perf_counter()
-    next(iter(compiled.stream([few])))
-    return Tried(spec, FEW / (time.perf_counter() - start), output=output)
+    output = next(iter(compiled.stream([few])))
+    spent = time.perf_counter() - start
+    if spent < SECONDS:  # else it is so slow that warming up does not matter
+        start = time.perf_counter()
+        next(iter(compiled.stream([few])))
+        spent = time.perf_counter() - start
+    return Tried(spec, FEW / spent, output=output)
 
 
 def _whole(program: Program, plain: Tried, batch: Arrays) -> Tried:
@@ -183,7 +187,7 @@ def _run(compiled: Compiled, batch: Arrays, size: int) -> tuple[Arrays, float]:
     The first round, in which memory is taken, counts only where it took long enough to say something.
     """
     start = time.perf_counter()
-    output = list(compiled.stream([batch] * ROUND))[0]
+    output, *_ = compiled.stream([batch] * ROUND)
     spent = time.perf_counter() - start
     if spent > 2 * SECONDS:
         return output, ROUND * size / spent
