@@ -42,7 +42,7 @@ def tell_change(parent: Path, source: Any, labels: Any, run: Run, forget: bool =
         require_exact(student)
         with run.phase("check"), open_facts(source) as facts:
             checked = check(open_source(source, labels=labels, modality=student.teacher.modality, least=1), full=False, facts_cache=facts)  # fmt: skip
-        change = plan_change(register, checked.digests, [str(e.label) for e in checked.dataset.examples], checked.usable, forget=forget)  # fmt: skip
+        change = plan_change(register, checked, forget=forget)
         tested = test_items(register)
         with open_changed(student, checked, tested, run) as activations:
             change, rows, views = seen(student, change, activations, run)

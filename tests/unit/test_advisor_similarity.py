@@ -546,7 +546,7 @@ def test_broken_pictures_are_left_out(lesson_of, monkeypatch):
             raise DataError("unreadable", given="half of it", expected="all", next="Mend it.")
         return whole.read(item)
 
-    mended = replace(lesson.teacher, modality=replace(whole, read=read))
+    mended = replace(lesson.teacher, modality=replace(whole, read=read, reduced=None))
     lesson.activations.teacher = mended
     lesson = replace(lesson, teacher=mended)
     left = [i for some, _ in prepared(lesson, sample(lesson)) for i in some]

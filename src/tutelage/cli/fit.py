@@ -86,12 +86,6 @@ def seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> fl
 )
 @click.option("--split-seed", type=int, default=0, show_default=True, help="Of the split only.")
 @click.option("--time-limit", callback=seconds, help="For all of it, e.g. 60s or 5m.")
-@click.option(
-    "--near-duplicates/--no-near-duplicates",
-    default=True,
-    show_default=True,
-    help="Look for near-copies, so that none is on both sides of the split.",
-)
 @click.option("--strict", is_flag=True, help="Stop at an item that is in both train and test.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, mps.")
 @click.option(

@@ -84,6 +84,11 @@ def read_original(folder: Path) -> Original:
 
 
 def _usable(args: Mapping[str, Any], results: Mapping[str, Any], folder: Path) -> None:
+    if "options" not in args:
+        raise UsageError(
+            "changed", given=f"{folder}, a student that was extended, or that forgot", expected="a fit of one source",
+            next="Fit all of it anew (what was seen is in the cache), then: tutelage compare runs/fit/NAME",
+        )  # fmt: skip
     if args["source"] is None:
         raise UsageError(
             "no-source", given=f"{folder} learned from data that came from Python", expected="a fit of a path: every arm reads the data again",

@@ -66,23 +66,24 @@ def require_exact(student: Student) -> None:
         )  # fmt: skip
 
 
-def plan_change(register: Register, digests: Sequence[str], labels: Sequence[str], usable: Sequence[bool], *, forget: bool) -> Change:  # fmt: skip
+def plan_change(register: Register, checked: Checked, *, forget: bool) -> Change:
     """Who is to be added, or taken out, of the items of a source.
 
     Args:
         register: of the parent's run.
-        digests, labels, usable: of the source's items.
+        checked: the source's items.
 
     Raises:
         DataError: no item is left.
     """
+    digests, labels = checked.digests, [str(e.label) for e in checked.dataset.examples]
     parts = {row["digest"]: row["part"] for row in register}
     taught = {row["digest"]: row["label"] for row in register if row["part"] == "train"}
     told: dict[str, int] = {}
     chosen: dict[str, int] = {}
     ambiguous = _ambiguous(digests, labels)
     for index, digest in enumerate(digests):
-        why = _passed(digest, parts, ambiguous, usable[index], digest in chosen, forget)
+        why = _passed(digest, parts, ambiguous, checked.usable[index], digest in chosen, forget)
         if why:
             told[why] = told.get(why, 0) + 1
         else:
@@ -94,7 +95,7 @@ def plan_change(register: Register, digests: Sequence[str], labels: Sequence[str
             expected="items that it has learned" if forget else "items that it has not seen", next="Look at: tutelage check DATA",
         )  # fmt: skip
     indices = tuple(chosen.values())
-    names = tuple(taught[digests[i]] if forget else str(labels[i]) for i in indices)
+    names = tuple(taught[digests[i]] if forget else labels[i] for i in indices)
     return Change(indices, names, forget, tuple(f"{count} items {why}: passed over" for why, count in told.items()))  # fmt: skip
 
 
