@@ -327,9 +327,14 @@ def test_killed_in_any_phase_and_resumed_as_if_never_killed(ten, tmp_path, phase
     )
 
 
+def _heard():
+    """An interrupt is heard, even where a shell in the background started the tests deaf to it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_an_interrupt_leaves_a_resumable_run(photos, tmp_path):
     folder = tmp_path / "out" / "fit" / "photos"
-    process = subprocess.Popen([str(TUTELAGE), "fit", str(photos), "--freeze", "blocks.4", "--out", str(tmp_path / "out")], stderr=subprocess.PIPE, text=True)  # fmt: skip
+    process = subprocess.Popen([str(TUTELAGE), "fit", str(photos), "--freeze", "blocks.4", "--out", str(tmp_path / "out")], stderr=subprocess.PIPE, text=True, preexec_fn=_heard)  # fmt: skip
     while (
         not (folder / "log.jsonl").exists()
         or '"epoch": 1,' not in (folder / "log.jsonl").read_text()
