@@ -28,7 +28,8 @@ TUTELAGE = Path(sys.executable).parent / "tutelage"
 PASS = """
 import json, sys, time
 from tutelage.data import open_source
-from tutelage.features.extract import Counters, Extractor, Wanted, stream
+from tutelage.features.counters import Counters
+from tutelage.features.extract import Extractor, Wanted, stream
 from tutelage.teachers import load_teacher
 data = open_source(sys.argv[1])
 teacher = load_teacher()

@@ -136,7 +136,7 @@ def _lost(name: str, seed: int, files: list[Path], truth: list[int]) -> dict[str
 
 def _features(student: Student, files: list[Path]) -> np.ndarray:
     from tutelage.data import open_unlabelled
-    from tutelage.features.extract import Counters
+    from tutelage.features.counters import Counters
     from tutelage.student.predict import _batches
 
     examples = open_unlabelled(files, student.teacher.modality)

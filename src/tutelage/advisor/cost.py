@@ -53,9 +53,10 @@ def cost(lesson: Lesson, cut: int) -> Cost:
         return Cost(cut, 0.0, features / 1e6, 600.0)
     rows = n * recipe.views
     seconds = START + rows / pass_rate(lesson) + n * recipe.epochs / step_rate(lesson, cut)
+    area = lesson.activations.extractor(cut).area
     batch = recipe.batch * sum(math.prod(stage.shape) for stage in lesson.teacher.card.stages[cut:])
     disk = features + rows * lesson.activations.extractor(cut).row_bytes
-    return Cost(cut, half_octave(seconds), disk / 1e6, 900.0 + batch * 4 * 8 * _area(lesson) / 1e6)
+    return Cost(cut, half_octave(seconds), disk / 1e6, 900.0 + batch * 4 * 8 * area / 1e6)
 
 
 def pass_rate(lesson: Lesson) -> float:
@@ -76,11 +77,6 @@ def step_rate(lesson: Lesson, cut: int) -> float:
     plain = replace(lesson.activations.engine, name="torch", precision="f32")
     eager = speed(lesson.teacher, lesson.activations.spec, plain)
     return max(1e-3, eager / (BACKWARD * share))
-
-
-def _area(lesson: Lesson) -> float:
-    """Maps shrink with the input that is really used."""
-    return (lesson.activations.spec.size / lesson.teacher.card.spec.size) ** 2
 
 
 def half_octave(seconds: float) -> float:

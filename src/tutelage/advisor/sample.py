@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tutelage.features.extract import Counters, Wanted, stream
+from tutelage.features.counters import Counters
+from tutelage.features.extract import Wanted, stream
 from tutelage.training.lesson import Lesson
 
 if TYPE_CHECKING:

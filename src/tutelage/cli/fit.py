@@ -136,7 +136,7 @@ def _changed(source: str | None, extend: str | None, forget: str | None, dials: 
     from tutelage import api
 
     given = click.get_current_context().get_parameter_source
-    set_too = [name for name in dials if name not in ("out", "seed") and given(name) is ParameterSource.COMMANDLINE]  # fmt: skip
+    set_too = [name for name in ("resume", *dials) if name not in ("out", "seed") and given(name) is ParameterSource.COMMANDLINE]  # fmt: skip
     if (extend and forget) or set_too:
         raise UsageError(
             "contradiction", given=f"--extend or --forget with {'each other' if extend and forget else '--' + set_too[0].replace('_', '-')}",
@@ -150,12 +150,13 @@ def _profile(results: Mapping[str, Any]) -> None:
 
     from tutelage.report.ledger import as_rows
 
-    told, engines = console(), results["engines"]
+    told, engines = console(), results.get("engines")
     for what, how_much in (
         as_rows(results["cost"]) if results["cost"] else results["seconds"].items()
     ):
         told.print(f"  {what:28} {escape(str(how_much))}")
-    told.print(f"  {'engine':28} {escape(engines['because'])}")
+    if engines:
+        told.print(f"  {'engine':28} {escape(engines['because'])}")
 
 
 def _tell(results: Mapping[str, Any]) -> None:

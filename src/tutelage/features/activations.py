@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tutelage.features.cache import ActivationCache, Gathered, Store
+from tutelage.features.counters import Counters
 from tutelage.features.engine import Arrays, EngineSpec
-from tutelage.features.extract import Counters, Extractor, plan, run_tasks
+from tutelage.features.extract import Extractor, plan, run_tasks
 from tutelage.files import cache_root
 from tutelage.modality import InputSpec, Item
 from tutelage.teachers import Teacher

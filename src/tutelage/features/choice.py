@@ -9,13 +9,13 @@ from typing import Any
 from tutelage.errors import UsageError
 from tutelage.features.engine import Arrays, EngineSpec, Program
 from tutelage.features.extract import trunk_program
-from tutelage.features.measure import TOLERANCE, measure, quick
+from tutelage.features.measure import measure, quick
 from tutelage.files import cache_root
 from tutelage.modality import InputSpec
 from tutelage.runtime import MachineProfile, host, open_runtime
 from tutelage.teachers import Teacher
 
-__all__ = ["MANY", "NAMES", "TOLERANCE", "EngineChoice", "choose_engine", "engine_for", "speed"]
+__all__ = ["MANY", "NAMES", "EngineChoice", "choose_engine", "engine_for", "speed"]
 
 NAMES = ("openvino-f32", "openvino-bf16", "torch-f32", "torch-bf16")
 """What ``--engine`` takes beside ``auto``."""

@@ -9,11 +9,10 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ import numpy.typing as npt
 
 from tutelage.errors import DataError, TrainingError
 from tutelage.features.cache import Key, Store
+from tutelage.features.counters import Counters
 from tutelage.features.engine import BATCH, Arrays, Compiled, EngineSpec, Program, engine
 from tutelage.files import digest_json
 from tutelage.modality import InputSpec, Item, Modality
@@ -92,16 +92,20 @@ class Extractor:
         return {f"tap.{k}": self.teacher.card.activation_dtype(k) for k in self.taps}
 
     @property
+    def area(self) -> float:
+        """Maps over those on the card: they shrink with the input that is really used."""
+        return (self.spec.size / self.teacher.card.spec.size) ** 2
+
+    @property
     def row_bytes(self) -> float:
         """About how many bytes a row takes in the cache, from the shapes on the card."""
         card, spec = self.teacher.card, self.spec
         if self.cut == 0:
             return float(spec.size**2 * spec.channels)
-        area = (spec.size / card.spec.size) ** 2  # maps shrink with the input that is really used
         values = math.prod(card.stages[self.cut - 1].shape)
         size = np.dtype(card.activation_dtype(self.cut)).itemsize
         taps = sum(card.stages[k - 1].shape[0] * np.dtype(d).itemsize for k, d in zip(self.taps, self._dtypes.values(), strict=True))  # fmt: skip
-        return values * size * (1.0 if self.cut == len(card.stages) else area) + taps
+        return values * size * (1.0 if self.cut == len(card.stages) else self.area) + taps
 
     def compile(self, example: Arrays) -> Compiled:
         """The trunk, compiled for batches that look like ``example``; once."""
@@ -160,33 +164,6 @@ def view_rng(digest: str, view: int) -> np.random.Generator | None:
     return np.random.default_rng(int.from_bytes(state[:16], "little"))
 
 
-@dataclass
-class Counters:
-    """What extraction really did; proofs for the log."""
-
-    decoded: int = 0
-    batches: int = 0
-    rows_computed: int = 0
-    rows_reused: int = 0
-    unreadable: dict[str, str] = field(default_factory=dict)
-    """Digest of an item whose body turned out broken -> why."""
-    seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
-    """Where extraction's time went: ``all`` of it; ``waiting`` for items to be decoded; ``writing`` to the cache;
-    and ``decoding``, of all threads together."""
-
-    def bottleneck(self) -> str:
-        """What extraction waited for, in a sentence; empty if nothing was extracted."""
-        total, waiting, writing = (self.seconds[key] for key in ("all", "waiting", "writing"))
-        if total <= 0:
-            return ""
-        network = max(0.0, total - waiting - writing)
-        slowest = max((waiting, "decoding"), (network, "the network"), (writing, "the disk"))[1]
-        return (
-            f"{total:.1f} s of extraction: {network:.1f} s for the network, {waiting:.1f} s for images to be decoded, "
-            f"{writing:.1f} s for the disk; the bottleneck is {slowest}"
-        )
-
-
 @dataclass(frozen=True)
 class Wanted:
     """One item with the views of it that the cache lacks."""
@@ -216,7 +193,7 @@ def run_tasks(
     """
     shard, size, done = _Shard(store), 0, 0
     total = sum(len(w.views) for w in wanted)
-    with _timed(counters, "all"):
+    with counters.timed("all"):
         for keys, arrays in stream(extractor, wanted, counters, workers):
             shard.add(keys, arrays)
             size += sum(array.nbytes for array in arrays.values())
@@ -224,20 +201,11 @@ def run_tasks(
             if progress:
                 progress(done, total)
             if size >= SHARD_BYTES:
-                with _timed(counters, "writing"):
+                with counters.timed("writing"):
                     shard.write()
                 size = 0
-        with _timed(counters, "writing"):
+        with counters.timed("writing"):
             shard.write()
-
-
-@contextmanager
-def _timed(counters: Counters, what: str) -> Iterator[None]:
-    start = time.perf_counter()
-    try:
-        yield
-    finally:
-        counters.seconds[what] += time.perf_counter() - start
 
 
 class _Shard:
@@ -336,7 +304,7 @@ def _decoded(
 
 
 def _take(want: Wanted, future: Future[list[Decoded] | DataError], counters: Counters) -> list[Decoded]:  # fmt: skip
-    with _timed(counters, "waiting"):
+    with counters.timed("waiting"):
         rows = future.result()
     if isinstance(rows, DataError):
         counters.unreadable[want.digest] = rows.given

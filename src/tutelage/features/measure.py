@@ -76,7 +76,7 @@ def measure(program: Program, device: str, batch: Arrays) -> dict[str, Any]:
     tried = _exact(program, device, whole)
     for spec in _reduced(device):
         reference = next(t for t in tried if t.output is not None and not t.out)
-        tried.append(_tried_reduced(program, spec, whole, reference))
+        tried.append(_tried(program, spec, whole, reference))
     return _decide(tried)
 
 
@@ -94,7 +94,7 @@ def _exact(program: Program, device: str, batch: Arrays) -> list[Tried]:
         return [_whole(program, plain, batch)]
     from tutelage.features.openvino_engine import openvino_spec
 
-    found = _tried_exact(program, openvino_spec("f32"), batch, plain)
+    found = _tried(program, openvino_spec("f32"), batch, plain)
     return [found, _whole(program, plain, batch) if plain.rate > BEHIND * found.rate else plain]
 
 
@@ -130,29 +130,17 @@ def _whole(program: Program, plain: Tried, batch: Arrays) -> Tried:
     return replace(plain, rate=rate, output=output)
 
 
-def _tried_exact(program: Program, spec: EngineSpec, batch: Arrays, plain: Tried) -> Tried:
-    """A candidate of full precision against eager PyTorch."""
+def _tried(program: Program, spec: EngineSpec, batch: Arrays, reference: Tried) -> Tried:
+    """A candidate against what it should give: exactly so, or in reduced precision nearly."""
     try:
         output, rate = _run(engine(spec)(program), batch, program.batch)
     except (RuntimeError, NotImplementedError, TypeError, ValueError) as failure:
         return Tried(spec, 0.0, f"it cannot run this network ({_first_line(failure)})")
-    assert plain.output is not None
-    error = max(_relative(output[k][: len(rows)], rows) for k, rows in plain.output.items())
-    if not error <= EXACT:
-        return Tried(spec, 0.0, f"its features are off by {error:.0%}", error)
-    return Tried(spec, rate, "", error, output)
-
-
-def _tried_reduced(program: Program, spec: EngineSpec, batch: Arrays, full: Tried) -> Tried:
-    try:
-        output, rate = _run(engine(spec)(program), batch, program.batch)
-    except (RuntimeError, NotImplementedError, TypeError, ValueError) as failure:
-        return Tried(spec, 0.0, f"it cannot run this network ({_first_line(failure)})")
-    assert full.output is not None
-    errors = [_of_spread(output[k][: len(rows)], rows) for k, rows in full.output.items()]
-    error = float(np.sqrt(np.mean(np.square(errors))))
-    if not error <= TOLERANCE:
-        return Tried(spec, 0.0, f"its features are off by {error:.0%} of their spread", error)
+    assert reference.output is not None
+    exact = spec.precision == "f32"
+    error = (_relative if exact else _of_spread)(output, reference.output)
+    if not error <= (EXACT if exact else TOLERANCE):
+        return Tried(spec, 0.0, f"its features are off by {error:.0%}{'' if exact else ' of their spread'}", error)  # fmt: skip
     return Tried(spec, rate, "", error, output)
 
 
@@ -197,14 +185,19 @@ def _run(compiled: Compiled, batch: Arrays, size: int) -> tuple[Arrays, float]:
     return output, rows / (time.perf_counter() - start)
 
 
-def _relative(output: Any, exact: Any) -> float:
-    return float(np.linalg.norm(output - exact) / max(1e-12, float(np.linalg.norm(exact))))
+def _relative(output: Arrays, exact: Arrays) -> float:
+    """The largest of the outputs' relative errors, on the rows that ``exact`` has."""
+    return max(_share(output[k][: len(rows)] - rows, rows) for k, rows in exact.items())
 
 
-def _of_spread(output: Any, exact: Any) -> float:
-    """Relative to how the rows differ from their mean: what a head can tell them apart by."""
-    spread = float(np.linalg.norm(exact - exact.mean(0)))
-    return float(np.linalg.norm(output - exact) / max(1e-12, spread))
+def _of_spread(output: Arrays, exact: Arrays) -> float:
+    """Relative to how the rows differ from their mean, by which a head tells them apart; root mean square."""
+    errors = [_share(output[k][: len(rows)] - rows, rows - rows.mean(0)) for k, rows in exact.items()]  # fmt: skip
+    return float(np.sqrt(np.mean(np.square(errors))))
+
+
+def _share(part: Any, whole: Any) -> float:
+    return float(np.linalg.norm(part) / max(1e-12, float(np.linalg.norm(whole))))
 
 
 def _repeated(batch: Arrays, size: int) -> Arrays:

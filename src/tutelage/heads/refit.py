@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -30,10 +29,6 @@ class Part:
     kind: str
     penalty: float
     temperature: float = 1.0
-
-    def as_json(self) -> dict[str, Any]:
-        """A plain dictionary; ``Part(**value)`` is its inverse."""
-        return asdict(self)
 
 
 def part_of(head: LinearHead, *, alone: bool) -> Part:

@@ -13,8 +13,9 @@ from tutelage.data import Dataset, Example, digest_item, open_source, open_unlab
 from tutelage.errors import DataError
 from tutelage.evaluation.metrics import evaluate
 from tutelage.features.activations import Activations, read_names, side_by_side
+from tutelage.features.counters import Counters
 from tutelage.features.engine import Arrays, padded, run
-from tutelage.features.extract import Counters, Wanted, stream
+from tutelage.features.extract import Wanted, stream
 from tutelage.student.artefact import Student
 from tutelage.student.joint import joint
 
