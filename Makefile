@@ -31,7 +31,7 @@ demo: setup
 	@$(PY) tools/demo.py
 
 test: setup
-	@$(PY) -m pytest -m "not slow"
+	@OMP_NUM_THREADS=1 $(PY) -m pytest -m "not slow" -n 2 --dist loadfile
 
 test-slow: setup
 	@$(PY) -m pytest -m slow

@@ -13,7 +13,7 @@ def photos(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def advice(photos, tmp_path_factory):
+def advice(photos, tmp_path_factory, empty_cache):
     return told("advise", photos, "--out", tmp_path_factory.mktemp("runs"))
 
 
