@@ -73,12 +73,12 @@ def weights() -> Path:
     """The embedded teacher's weights under timm's names."""
     path = PEERS / "lite0.safetensors"
     if not path.exists():
-        from safetensors.torch import save_file
+        from safetensors.numpy import save_file
 
         from tutelage.teachers import load_teacher
 
         PEERS.mkdir(parents=True, exist_ok=True)
-        save_file({k: v.contiguous() for k, v in load_teacher().module.state_dict().items()}, path)
+        save_file(dict(load_teacher().tensors()), path)
     return path
 
 
@@ -97,15 +97,17 @@ def ours(name: str, source: Source, cache: str, **dials: object) -> tuple[Told, 
 
 
 def table(run: Path, source: Source, name: str) -> Path:
-    """path, label, split of every item, as our run split them."""
+    """path, label, split of every item, as our run split them; what it reported on is called test."""
+    told = json.loads((run / "results.json").read_text())["split"]["reported"]
+    called = {"train": "train", "val": "val", "test": "test", told: "test"}
     target = PEERS / f"{name}.csv"
     root = source.path.parent if source.path.is_file() else source.path
     with (run / "split.csv").open() as stream, target.open("w", newline="") as out:
         writer = csv.writer(out)
         writer.writerow(["path", "label", "split"])
         for row in csv.DictReader(stream):
-            if row["part"] in ("train", "val", "test"):
-                writer.writerow([root / row["name"], row["label"], row["part"]])
+            if row["part"] in called:
+                writer.writerow([root / row["name"], row["label"], called[row["part"]]])
     return target
 
 

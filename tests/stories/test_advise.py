@@ -40,7 +40,7 @@ def test_the_page_and_the_run_are_there(advice):
 
     folder = Path(advice["run"])
     page = (folder / "advice.html").read_text(encoding="utf-8")
-    assert "nothing was trained" in page and "http" not in page
+    assert "nothing was trained" in page and "://" not in page
     assert json.loads((folder / "results.json").read_text())["mode"] == advice["mode"]
     assert not (folder / "student").exists()
 
