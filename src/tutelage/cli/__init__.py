@@ -18,6 +18,7 @@ from tutelage.cli.output import tell_error
 from tutelage.cli.predict import predict
 from tutelage.cli.shared import Verbs
 from tutelage.cli.teachers import teachers
+from tutelage.cli.view import view
 from tutelage.errors import TutelageError
 
 
@@ -35,10 +36,11 @@ def cli() -> None:
     tutelage fit photos/                         a student, in runs/fit/photos/
     tutelage predict runs/fit/photos new/*.jpg   what it says
     tutelage compare runs/fit/photos             was it worth it, against training from scratch
+    tutelage view runs/fit/photos                what the layers see
     """
 
 
-for verb in (check, teachers, advise, fit, predict, evaluate, compare, doctor):
+for verb in (check, teachers, advise, fit, predict, evaluate, compare, view, doctor):
     cli.add_command(verb)
 
 

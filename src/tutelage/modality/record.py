@@ -112,7 +112,9 @@ class Modality:
         spec: the InputSpec to use, given the card's spec and the items' native scales.
         reduced: like ``read``, but with no more detail than a spec needs; None where ``read`` is all there is.
         show: item -> PNG bytes of a thumbnail with the given long side, for pages.
-        attribute, perturb: explain and attack in input space; None where the modality lacks them.
+        attribute: decoded item + spec + how much each place of it speaks for an answer, (h, w) and nothing
+            negative -> PNG bytes of the item beside itself under that heat; None where the modality lacks it.
+        perturb: attack in input space; None where the modality lacks it.
     """
 
     name: str
@@ -127,7 +129,7 @@ class Modality:
     spec: Callable[[InputSpec, Sequence[int]], InputSpec] | None = None
     show: Callable[[Item, int], bytes] | None = None
     reduced: Callable[[Item, InputSpec], Any] | None = None
-    attribute: Callable[..., Any] | None = None
+    attribute: Callable[[Any, InputSpec, npt.NDArray[np.floating]], bytes] | None = None
     perturb: Callable[..., Any] | None = None
 
     def decode(self, item: Item, spec: InputSpec) -> Any:
