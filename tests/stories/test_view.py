@@ -56,7 +56,7 @@ def test_it_tells_what_the_contract_says(atlas, fitted):
     for row in atlas["stages"]:
         assert set(row) == STAGE and 0 <= row["separability"] <= 1
         assert len(row["picked"]) == 2 and row["picked"][0]["answers_to"] in ("0", "1", "2")
-    assert atlas["cut"] == fitted.results["cut"] and atlas["mode"] == "mid"
+    assert atlas["cut"] == fitted.results["cut"] and atlas["mode"] == fitted.results["mode"]
 
 
 def test_frozen_stages_are_the_teachers_and_later_ones_moved(atlas, fitted):
@@ -66,9 +66,11 @@ def test_frozen_stages_are_the_teachers_and_later_ones_moved(atlas, fitted):
         if row["frozen"]:
             assert row["moved"] == 0 and row["cka"] == 1
     tuned = [row for row in atlas["stages"] if not row["frozen"]]
-    assert len(tuned) == 3 and all(0 < row["cka"] <= 1 for row in tuned)
-    if fitted.results["head"].startswith("tuned"):
-        assert all(row["moved"] > 0 for row in tuned if row["name"] != "pool")
+    assert len(tuned) == 10 - student.facts.frozen
+    shipped = fitted.results["head"].startswith("tuned")
+    for row in tuned:
+        assert 0 < row["cka"] <= 1.000001
+        assert (row["moved"] > 0) == (shipped and row["name"] != "pool")
 
 
 def test_the_accuracies_along_depth_are_the_decisions_own(photos, place):

@@ -2,7 +2,9 @@
 
 import pytest
 import torch
+from torch import nn
 
+from tutelage.viewing.leak import Leak
 from tutelage.viewing.objective import centre, channels
 from tutelage.viewing.parameterisation import Fourier, Pixels
 from tutelage.viewing.synthesis import Ascent, synthesise
@@ -37,7 +39,7 @@ def test_pictures_excite_their_own_channel(parameterisation):
 
 
 def test_the_weights_of_the_model_get_no_gradient():
-    layer = torch.nn.Conv2d(3, 2, 3)
+    layer = nn.Conv2d(3, 2, 3)
     synthesise(layer, channels([0, 1]), Fourier(SIZE), 2, rng(), Ascent(2))
     assert layer.weight.grad is None
 
@@ -66,3 +68,25 @@ def test_transforms_move_each_picture_by_itself_and_compose():
     assert torch.allclose(moved(0, 0, 0)(picture, rng()), picture, atol=1e-5)
     assert torch.equal(composed()(picture, rng()), picture)
     assert torch.equal(composed(moved())(picture, rng()), shaken)
+
+
+@pytest.mark.parametrize("rectifier", [nn.ReLU(), nn.ReLU(inplace=True), nn.ReLU6(True), nn.Hardtanh(-2, 2), torch.relu])  # fmt: skip
+def test_a_leak_changes_the_slope_of_shut_rectifiers_and_no_value(rectifier):
+    given = torch.tensor([-3.0, -0.5, 0.5, 3.0])
+    plain = rectifier(given.clone())
+    x = given.clone().requires_grad_()
+    with Leak(0.1):
+        leaky = rectifier(x * 1)
+    assert torch.equal(leaky, plain)
+    (slope,) = torch.autograd.grad(leaky.sum(), [x])
+    floor = {nn.Hardtanh: -2}.get(type(rectifier), 0)
+    top = {nn.Hardtanh: 2, nn.ReLU6: 6}.get(type(rectifier), 99)
+    assert slope.tolist() == pytest.approx([0.1 if v <= floor else float(v < top) for v in given.tolist()])  # fmt: skip
+
+
+def test_a_silent_channel_is_woken():
+    layer = nn.Sequential(nn.Conv2d(3, 1, 5), nn.ReLU())
+    nn.init.constant_(layer[0].bias, -4.0)
+    still = synthesise(layer, channels([0]), Fourier(SIZE), 1, rng(), Ascent(60, 0.1, leak=0.0))
+    woken = synthesise(layer, channels([0]), Fourier(SIZE), 1, rng(), Ascent(60, 0.1))
+    assert float(layer(still).max()) == 0 and float(layer(woken).max()) > 0

@@ -44,7 +44,7 @@ class Sight:
     alike: float | None = None
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def look(network: Network, prepare: nn.Module, batches: Iterable[Mapping[str, npt.NDArray[Any]]], teacher: Network | None = None, cut: int = 0) -> tuple[Sight, ...]:  # fmt: skip
     """Look through every stage.
 
@@ -56,8 +56,9 @@ def look(network: Network, prepare: nn.Module, batches: Iterable[Mapping[str, np
         cut: stages that the two share.
     """
     kept = [_Kept() for _ in network.stages]
+    for one in (network, teacher) if teacher is not None else (network,):
+        channels_last(one.model)
     for batch in batches:
-        channels_last(network.model)
         start = prepare({name: torch.from_numpy(a) for name, a in batch.items()})
         shared = _through(network, start, 0, cut, kept, own=True)
         _through(network, shared, cut, len(kept), kept, own=True)

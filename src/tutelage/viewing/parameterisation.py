@@ -46,7 +46,7 @@ class Fourier:
     size: int
     channels: int = 3
     decay: float = 1.0
-    spread: float = 0.02
+    spread: float = 0.2
 
     def start(self, count: int, rng: torch.Generator) -> Tensor:
         """Coefficients (count, C, size, size // 2 + 1, 2)."""
@@ -80,7 +80,7 @@ class Pixels:
 
     size: int
     channels: int = 3
-    spread: float = 0.02
+    spread: float = 0.2
 
     def start(self, count: int, rng: torch.Generator) -> Tensor:
         """Values (count, C, size, size)."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from tutelage.viewing.leak import Leak
 from tutelage.viewing.objective import Objective
 from tutelage.viewing.parameterisation import Parameterisation
 from tutelage.viewing.transform import Transform, moved
@@ -32,11 +33,13 @@ class Ascent:
         steps: of Adam.
         rate: learning rate, in the parameterisation's own units.
         transform: the random moves before each step.
+        leak: share of the gradient that shut rectifiers pass in the first half of the steps.
     """
 
     steps: int = 96
     rate: float = 0.06
     transform: Transform = SHAKEN
+    leak: float = 0.1
 
 
 def synthesise(model: Model, objective: Objective, parameterisation: Parameterisation, count: int, rng: torch.Generator, ascent: Ascent = Ascent()) -> Tensor:  # fmt: skip
@@ -48,9 +51,10 @@ def synthesise(model: Model, objective: Objective, parameterisation: Parameteris
     """
     parameters = parameterisation.start(count, rng).requires_grad_()
     optimiser = torch.optim.Adam([parameters], lr=ascent.rate)
-    for _ in range(ascent.steps):
+    for step in range(ascent.steps):
         pictures = ascent.transform(parameterisation.pictures(parameters), rng)
-        loss = -objective.score(model(pictures)).sum()
+        with Leak(ascent.leak if 2 * step < ascent.steps else 0.0):
+            loss = -objective.score(model(pictures)).sum()
         (parameters.grad,) = torch.autograd.grad(loss, [parameters])
         optimiser.step()
     with torch.no_grad():
