@@ -115,7 +115,7 @@ def network(name, size):
 @pytest.mark.parametrize(
     ("name", "size", "stage", "layer"),
     [
-        ("timm:resnet18", 64, "layer4.1", "layer4.1"),
+        ("timm:resnet18", 64, "layer4", "layer4"),
         ("torchvision:squeezenet1_1", 64, "features.12", "features.12"),
         ("timm:vit_tiny_patch16_224", 224, "blocks.10", "blocks.10"),
     ],

@@ -37,7 +37,7 @@ class Ascent:
     """
 
     steps: int = 96
-    rate: float = 0.06
+    rate: float = 0.1
     transform: Transform = SHAKEN
     leak: float = 0.1
 
