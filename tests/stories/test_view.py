@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,7 @@ def photos(place):
 @pytest.fixture(scope="module")
 def fitted(photos, place):
     """A student whose last stages were tuned."""
-    return fit_run(photos, freeze="blocks.5", out=place)
+    return fit_run(photos, freeze="blocks.5", time_limit=6, out=place)
 
 
 @pytest.fixture(scope="module")
@@ -160,6 +161,12 @@ def test_bad_input(fitted, photos, tmp_path):
         api.view(photos, out=tmp_path)
     with pytest.raises(UsageError, match="grad-cam"):
         list(api.explain(fitted.run, photos, method="lime", out=tmp_path))
-    listed = fit_run([np.zeros((8, 8), np.uint8) + i for i in range(8)], list("abababab"), mode="deep", out=tmp_path)  # fmt: skip
-    with pytest.raises(UsageError, match="came from Python"):
-        api.view(listed.run, out=tmp_path)
+    pathless = shutil.copytree(fitted.run, tmp_path / "pathless")
+    args = json.loads((pathless / "args.json").read_text())
+    (pathless / "args.json").write_text(json.dumps({**args, "source": None}))
+    with pytest.raises(UsageError, match="came from Python") as error:
+        api.view(pathless, out=tmp_path)
+    assert f"tutelage view {pathless} PHOTOS" in error.value.next
+    with pytest.raises(ArtefactError, match=r"no results\.json"):
+        (pathless / "results.json").unlink()
+        api.view(pathless, out=tmp_path)
