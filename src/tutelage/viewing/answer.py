@@ -37,9 +37,12 @@ class Answer(nn.Module):
         """The main tensor at cut 0 -> logits."""
         return self.after({"x": x}, 0)
 
-    def before(self, activation: Activation, stage: int) -> Activation:
-        """The activation after ``stage`` stages, with the taps on the way."""
-        return self._through(activation, 0, stage)
+    def on_the_way(self, activation: Activation) -> list[Activation]:
+        """The activation at each cut 0..L, with the taps so far."""
+        seen = [activation]
+        for number in range(len(self.stages)):
+            seen.append(self._through(seen[-1], number, number + 1))
+        return seen
 
     def after(self, activation: Activation, stage: int) -> Tensor:
         """Logits, from the activation after ``stage`` stages.

@@ -46,28 +46,31 @@ def grad_cam(answer: Answer, activation: Activation, targets: Sequence[int], sta
     Raises:
         TeacherError: the stage has no places.
     """
+    with torch.no_grad():
+        seen = answer.on_the_way(activation)
     if stage is not None:
-        found = _at(answer, activation, targets, stage)
+        found = _at(answer, seen[stage], targets, stage)
         if found is None:
             raise _placeless(f"stage {stage}")
         return Heat(stage, found[0])
     for number in range(len(answer.stages), 0, -1):
-        found = _at(answer, activation, targets, number)
+        found = _at(answer, seen[number], targets, number)
         if found is not None and found[1]:
             return Heat(number, found[0])
     raise _placeless("every stage of this network")
 
 
-def _at(answer: Answer, activation: Activation, targets: Sequence[int], stage: int) -> tuple[Tensor, bool] | None:  # fmt: skip
+def _at(answer: Answer, before: Activation, targets: Sequence[int], stage: int) -> tuple[Tensor, bool] | None:  # fmt: skip
     """The map of a stage, and whether anything depends on its places; None if it has none."""
-    with torch.no_grad():
-        before = answer.before(activation, stage)
+    values = as_map(before["x"].detach())
+    if values is None:
+        return None
     x = before["x"].detach().requires_grad_()
     with torch.enable_grad():
         logits = answer.after({**before, "x": x}, stage)
         (slope,) = torch.autograd.grad(logits[torch.arange(len(x)), list(targets)].sum(), [x])
-    values, slopes = as_map(x.detach()), as_map(slope)
-    if values is None or slopes is None:
+    slopes = as_map(slope)
+    if slopes is None:
         return None
     weights = slopes.mean((2, 3), keepdim=True)
     return (weights * values).sum(1).relu(), bool(slopes.abs().sum() > 0)
