@@ -7,7 +7,7 @@ export TUTELAGE_CACHE ?= $(CURDIR)/.cache/tutelage
 export HF_HUB_DISABLE_TELEMETRY := 1
 export DO_NOT_TRACK := 1
 
-.PHONY: help setup demo test test-slow bars check format lock clean
+.PHONY: help setup browser demo test test-slow bars check format lock clean
 
 help:
 	@echo "make demo       set up, teach an ImageNet network to read handwriting, show the result"
@@ -27,13 +27,18 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(VENV)/bin/uv pip install --quiet --python $(PY) --no-deps --no-build-isolation -e .
 	@touch $(STAMP)
 
+# Pages are tested in a real browser, Debian's.
+browser:
+	@command -v chromium >/dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium; } >/dev/null 2>&1 \
+		|| { echo "The tests of the pages need chromium: sudo apt-get install chromium"; exit 1; }
+
 demo: setup
 	@$(PY) tools/demo.py
 
-test: setup
-	@$(PY) -m pytest -m "not slow"
+test: setup browser
+	@OMP_NUM_THREADS=1 $(PY) -m pytest -m "not slow" -n 2 --dist loadfile
 
-test-slow: setup
+test-slow: setup browser
 	@$(PY) -m pytest -m slow
 
 bars: setup

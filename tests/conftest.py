@@ -16,6 +16,15 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.fixture(scope="module")
+def empty_cache(own_cache: Path, tmp_path_factory: pytest.TempPathFactory):
+    """For a module that counts what is computed: a cache that no other test has filled."""
+    root = tmp_path_factory.mktemp("empty-cache")
+    os.environ["TUTELAGE_CACHE"] = str(root)
+    yield root
+    os.environ["TUTELAGE_CACHE"] = str(own_cache)
+
+
 @pytest.fixture(scope="session")
 def lite0(own_cache: Path):
     from tutelage.teachers import load_teacher

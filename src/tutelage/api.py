@@ -16,6 +16,7 @@ from tutelage.modality.images import IMAGES
 from tutelage.network.decision import MODES
 from tutelage.pipeline import tell_change, tell_story, tell_verdict, tell_view
 from tutelage.report import Advised, Fitted
+from tutelage.report.again import finished, tell_again
 from tutelage.report.reasons import tell_reasons
 from tutelage.run import Listener, open_run, reopen_run, silent
 from tutelage.student import Student, load
@@ -300,6 +301,33 @@ def view(
 
 def _named(source: Any) -> Any:
     return str(Path(source).absolute()) if isinstance(source, str | Path) else source
+
+
+def report(
+    *runs: str | Path, out: str | Path = "runs", listener: Listener = silent
+) -> dict[str, Any]:
+    """One page of a finished fit, with all that is known of its student; or of several fits side by side.
+
+    Args:
+        runs: run folders; they are not changed.
+
+    Returns:
+        ``page``, its path; ``of``; for one run ``beside``, the other verbs' runs that it tells of; for several
+        ``runs``, ``pairs`` and ``warnings``.
+
+    Raises:
+        ArtefactError: a folder holds no finished fit.
+
+    Example:
+        >>> report("runs/fit/photos")["page"]  # doctest: +SKIP
+        'runs/report/photos/report.html'
+    """
+    folders = [Path(run).absolute() for run in runs]
+    for folder in folders:
+        finished(folder)
+    name = "-".join(folder.name for folder in folders)
+    run = open_run(Path(out), "report", name, {"of": [str(f) for f in folders]}, listener)
+    return tell_again(folders, run)
 
 
 def _trained_on(student: Student) -> frozenset[str]:

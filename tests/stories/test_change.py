@@ -10,7 +10,7 @@ import tutelage as tl
 
 
 @pytest.fixture(scope="module")
-def base(tmp_path_factory):
+def base(tmp_path_factory, empty_cache):
     root = tmp_path_factory.mktemp("change")
     photos = digits(root / "photos", classes=3, each=30)
     fitted = told("fit", photos, "--mode", "deep", "--out", root / "runs")

@@ -181,7 +181,7 @@ def test_the_page_stands_alone(fitted):
     from pathlib import Path
 
     page = (Path(fitted["run"]) / "report.html").read_text()
-    assert "http://" not in page and "https://" not in page and "<script" not in page
+    assert "://" not in page and "https://" not in page and "<script" not in page
     assert f"{100 * fitted['test']['accuracy']:.1f} %" in page
 
 

@@ -15,6 +15,9 @@ from PIL import Image
 from tutelage import api
 from tutelage.api import fit_run, load
 from tutelage.errors import ArtefactError, UsageError
+from tutelage.report.again import about, finished
+from tutelage.report.page import render
+from tutelage.report.thumbnails import read_pictures
 from tutelage.viewing.answer import answer_of
 from tutelage.viewing.explain import Explainer
 
@@ -47,7 +50,7 @@ def atlas(fitted, place):
 
 
 def picture(text):
-    return Image.open(io.BytesIO(base64.b64decode(text)))
+    return Image.open(io.BytesIO(base64.b64decode(text.removeprefix("data:image/webp;base64,"))))
 
 
 def test_it_tells_what_the_contract_says(atlas, fitted):
@@ -87,14 +90,22 @@ def test_the_accuracies_along_depth_are_the_decisions_own(photos, place):
 
 def test_pictures_and_the_page(atlas):
     folder = Path(atlas["run"])
-    pictures = json.loads((folder / "pictures.json").read_text())
+    pictures = read_pictures(folder)
     named = [name for row in atlas["stages"] for c in row["picked"] for name in c["pictures"].values()]  # fmt: skip
     assert {*named, "filters"} == set(pictures) and len(named) == 9 * 2 * 2
-    assert all(picture(text).format == "WEBP" for text in pictures.values())
+    assert all(picture(told["picture"]).format == "WEBP" for told in pictures.values())
     page = (folder / "report.html").read_text()
-    assert "illustration, not evidence" in page and "http:" not in page.split("</svg>")[-1]
+    assert "illustration, not evidence" in page and "http" not in page
     assert page.count("data:image/webp") == len(pictures) and "<script" not in page
     assert atlas["synthesis"] == {"size": 128, "steps": 2, "seed": 0, "is": "illustration, not evidence"}  # fmt: skip
+
+
+def test_the_report_of_the_fit_has_the_atlas(atlas, fitted):
+    fit = finished(fitted.run)
+    beside = about(fitted.run, fit)
+    assert beside["view"]["results"]["student_digest"] == atlas["student_digest"]
+    page = render(fit, read_pictures(fitted.run), beside)
+    assert page.count('<section id="atlas">') == 1 and "illustration, not evidence" in page
 
 
 def test_patches_are_cut_from_what_the_network_saw(atlas, fitted, photos):
@@ -110,7 +121,7 @@ def test_patches_are_cut_from_what_the_network_saw(atlas, fitted, photos):
 def test_the_same_seed_gives_the_same_pictures_and_one_stage_can_be_asked_for(fitted, place):
     dials = {"stages": ["blocks.1"], "channels": 1, "steps": 2, "images": 12, "out": place}
     runs = [api.view(fitted.run, seed=seed, **dials) for seed in (0, 0, 1)]
-    first, again, other = (json.loads((Path(r["run"]) / "pictures.json").read_text()) for r in runs)
+    first, again, other = (read_pictures(Path(r["run"])) for r in runs)
     assert first == again and first != other
     assert {name.split("/")[0] for name in first} == {"blocks.1", "filters"}
 

@@ -156,13 +156,12 @@ def test_the_plain_view_of_one_channel_is_pillows_resize_of_mode_l():
     assert np.array_equal(view[:, :, 0], np.asarray(expected))
 
 
-@pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (2, "L"), (4, "RGB"), (6, "RGB")])
-def test_thumbnails_show_what_can_be_seen(channels, mode):
+@pytest.mark.parametrize(("channels", "seen"), [(1, [0, 0, 0]), (2, [0, 0, 0]), (4, [0, 1, 2]), (6, [0, 1, 2])])  # fmt: skip
+def test_thumbnails_show_what_can_be_seen(channels, seen):
     array = stack(1, channels)
     shown = Image.open(io.BytesIO(images_of(channels).show(array, 120)))
-    assert (shown.format, shown.mode, shown.size) == ("PNG", mode, (120, 90))
-    expected = array[:, :, 0] if mode == "L" else array[:, :, :3]
-    assert np.array_equal(np.asarray(shown), expected)
+    assert (shown.format, shown.mode, shown.size) == ("WEBP", "RGB", (120, 90))
+    assert np.array_equal(np.asarray(shown), array[:, :, seen])
 
 
 def test_collate_and_the_rule_of_sizes_keep_the_channels():

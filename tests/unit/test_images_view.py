@@ -85,6 +85,6 @@ def test_collate_stacks():
     assert batch["x"].shape == (3, 4, 4, 3) and batch["x"].dtype == np.uint8
 
 
-def test_show_gives_a_png_of_the_asked_size():
+def test_show_gives_a_webp_of_the_asked_size():
     shown = Image.open(io.BytesIO(IMAGES.show(np.asarray(picture(1)), 60)))
-    assert shown.format == "PNG" and shown.size == (60, 45)
+    assert shown.format == "WEBP" and shown.size == (60, 45)

@@ -120,6 +120,29 @@ def _slope(scores: Floats, possible: npt.NDArray[np.bool_], share: Floats, sharp
     return slope, slope + sharpness**2 * float(share @ variance)
 
 
+def reliability(probabilities: npt.ArrayLike, truth: Ints, bins: int = BINS) -> list[dict[str, float]]:  # fmt: skip
+    """How often items of about the same confidence are right (Guo et al. 2017, section 2); empty bins are left out.
+
+    Args:
+        probabilities: (N, C).
+        truth: class indices (N,).
+        bins: equally wide; bin b holds confidences in (b/bins, (b+1)/bins].
+
+    Returns:
+        ``n``, mean ``confidence`` and ``accuracy`` of each bin.
+    """
+    table = np.asarray(probabilities, dtype=np.float64)
+    confidence, correct = table.max(1), table.argmax(1) == truth
+    place = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
+    counts = np.bincount(place, minlength=bins)
+    sums = [np.bincount(place, weights=w, minlength=bins) for w in (confidence, correct)]
+    return [
+        {"n": int(n), "confidence": float(c / n), "accuracy": float(a / n)}
+        for n, c, a in zip(counts, *sums, strict=True)
+        if n
+    ]
+
+
 def expected_calibration_error(
     probabilities: npt.ArrayLike, truth: Ints, bins: int = BINS
 ) -> float:
@@ -132,8 +155,6 @@ def expected_calibration_error(
         truth: class indices (N,).
         bins: their number.
     """
-    table = np.asarray(probabilities, dtype=np.float64)
-    confidence, correct = table.max(1), table.argmax(1) == truth
-    place = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
-    gaps = np.bincount(place, weights=correct - confidence, minlength=bins)
-    return float(np.abs(gaps).sum() / len(table))
+    rows = reliability(probabilities, truth, bins)
+    gaps = sum(row["n"] * abs(row["accuracy"] - row["confidence"]) for row in rows)
+    return float(gaps / sum(row["n"] for row in rows))

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tutelage.errors import DataError, TrainingError
-from tutelage.evaluation.calibration import expected_calibration_error
+from tutelage.evaluation.calibration import expected_calibration_error, reliability
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -55,7 +55,7 @@ def evaluate(probabilities: npt.ArrayLike, truth: npt.ArrayLike, classes: Sequen
     Returns:
         ``accuracy`` with its Wilson interval ``low``, ``high`` and ``n``; ``balanced_accuracy``,
         ``macro_f1``, ``ece``, ``log_loss``, ``brier``; ``per_class`` name -> precision, recall, f1, n;
-        ``confusion`` C x C, rows are the truth; ``coverage``, a list of points.
+        ``confusion`` C x C, rows are the truth; ``coverage``, a list of points; ``reliability``, bins of confidence.
 
     Raises:
         DataError: there are no items.
@@ -75,6 +75,7 @@ def evaluate(probabilities: npt.ArrayLike, truth: npt.ArrayLike, classes: Sequen
         "ece": expected_calibration_error(table, answer),
         "log_loss": log_loss(table, answer), "brier": brier(table, answer),
         "per_class": per_class, "confusion": counts.tolist(), "coverage": coverage(table, answer),
+        "reliability": reliability(table, answer),
     }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from tutelage.errors import UsageError
 from tutelage.features.engine import Arrays, EngineSpec, Program
 from tutelage.features.extract import trunk_program
-from tutelage.features.measure import measure, quick
+from tutelage.features.measure import TOLERANCE, WORTH, measure, quick
 from tutelage.files import cache_root
 from tutelage.modality import InputSpec
 from tutelage.runtime import MachineProfile, host, open_runtime
@@ -110,7 +110,7 @@ def _answer(program: Program, device: str, sample: Sample | None) -> dict[str, A
 
     profile = MachineProfile(cache_root() / "machine.json")
     machine = f"{host()['processor']}|{host()['cores']}|{device}|{openvino_spec('f32').version}"
-    question = f"engine 3|{machine}|{program.key}"
+    question = f"engine 4|{TOLERANCE}|{WORTH}|{machine}|{program.key}"
     known = profile.known(question)
     if known is not None:
         return dict(known)

@@ -126,14 +126,16 @@ def _reference(program: Program, spec: EngineSpec, batch: Arrays) -> Tried:
 
 def _whole(program: Program, plain: Tried, batch: Arrays) -> Tried:
     """The reference on whole batches, where it may win."""
-    output, rate = _run(engine(plain.spec)(program), batch, program.batch)
-    return replace(plain, rate=rate, output=output)
+    compiled = engine(plain.spec)(program)
+    output, rate = _first(compiled, batch, program.batch)
+    return replace(plain, rate=rate or _rate(compiled, batch, program.batch), output=output)
 
 
 def _tried(program: Program, spec: EngineSpec, batch: Arrays, reference: Tried) -> Tried:
     """A candidate against what it should give: exactly so, or in reduced precision nearly."""
     try:
-        output, rate = _run(engine(spec)(program), batch, program.batch)
+        compiled = engine(spec)(program)
+        output, rate = _first(compiled, batch, program.batch)
     except (RuntimeError, NotImplementedError, TypeError, ValueError) as failure:
         return Tried(spec, 0.0, f"it cannot run this network ({_first_line(failure)})")
     assert reference.output is not None
@@ -141,7 +143,7 @@ def _tried(program: Program, spec: EngineSpec, batch: Arrays, reference: Tried) 
     error = (_relative if exact else _of_spread)(output, reference.output)
     if not error <= (EXACT if exact else TOLERANCE):
         return Tried(spec, 0.0, f"its features are off by {error:.0%}{'' if exact else ' of their spread'}", error)  # fmt: skip
-    return Tried(spec, rate, "", error, output)
+    return Tried(spec, rate or _rate(compiled, batch, program.batch), "", error, output)
 
 
 def _first_line(error: Exception) -> str:
@@ -169,20 +171,20 @@ def _row(tried: Tried, best: Tried) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _run(compiled: Compiled, batch: Arrays, size: int) -> tuple[Arrays, float]:
-    """What it gives, and rows a second with all its streams busy.
-
-    The first round, in which memory is taken, counts only where it took long enough to say something.
-    """
+def _first(compiled: Compiled, batch: Arrays, size: int) -> tuple[Arrays, float]:
+    """What it gives, and rows a second; 0 where the first round, in which memory is taken, was too short to tell."""
     start = time.perf_counter()
     output, *_ = compiled.stream([batch] * ROUND)
     spent = time.perf_counter() - start
-    if spent > 2 * SECONDS:
-        return output, ROUND * size / spent
+    return output, ROUND * size / spent if spent > 2 * SECONDS else 0.0
+
+
+def _rate(compiled: Compiled, batch: Arrays, size: int) -> float:
+    """Rows a second with all its streams busy."""
     start, rows = time.perf_counter(), 0
     while time.perf_counter() - start < SECONDS:
         rows += sum(size for _ in compiled.stream([batch] * ROUND))
-    return output, rows / (time.perf_counter() - start)
+    return rows / (time.perf_counter() - start)
 
 
 def _relative(output: Arrays, exact: Arrays) -> float:

@@ -30,7 +30,7 @@ def sniff(path: Path) -> bool:
 
 
 def show(item: Item, long_side: int) -> bytes:
-    """PNG bytes of a thumbnail whose long side has ``long_side`` pixels; raises as ``read`` does."""
+    """WebP bytes of a thumbnail whose long side has ``long_side`` pixels; raises as ``read`` does."""
     return thumbnail(read(item), long_side)
 
 

@@ -116,7 +116,7 @@ def augment_bands(decoded: Bands, spec: InputSpec, rng: np.random.Generator | No
 
 
 def show_bands(item: Item, long_side: int, channels: int) -> bytes:
-    """PNG bytes of a thumbnail: the first three channels as RGB, or of one or two the first as grey."""
+    """WebP bytes of a thumbnail: the first three channels as RGB, or of one or two the first as grey."""
     bands = read_bands(item, channels)
     picture = bands[:, :, 0] if channels < 3 else bands[:, :, :3]
     return thumbnail(Image.fromarray(np.ascontiguousarray(picture)), long_side)

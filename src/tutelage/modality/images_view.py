@@ -105,10 +105,12 @@ def spec(card: InputSpec, scales: Sequence[int]) -> InputSpec:
 
 
 def thumbnail(decoded: Image.Image, long_side: int) -> bytes:
-    """PNG bytes of an RGB or grey image scaled to ``long_side`` pixels (small ones are blown up, hard-edged)."""
+    """WebP bytes of an RGB or grey image scaled to ``long_side`` pixels (small ones are blown up, hard-edged)."""
     scale = long_side / max(decoded.size)
     size = (max(1, round(decoded.width * scale)), max(1, round(decoded.height * scale)))
     filter_ = Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.NEAREST
     buffer = io.BytesIO()
-    decoded.resize(size, filter_).save(buffer, "PNG", compress_level=6)
+    decoded.convert("RGB").resize(size, filter_).save(
+        buffer, "WEBP", quality=80, lossless=scale >= 1
+    )
     return buffer.getvalue()

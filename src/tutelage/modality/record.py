@@ -111,7 +111,8 @@ class Modality:
         collate: arrays -> the batch, ``{"x": (N, ...)}``; uint8 for images.
         spec: the InputSpec to use, given the card's spec and the items' native scales.
         reduced: like ``read``, but with no more detail than a spec needs; None where ``read`` is all there is.
-        show: item -> PNG bytes of a thumbnail with the given long side, for pages.
+        show: item -> WebP bytes of a thumbnail with the given long side, for pages.
+        excerpt: item -> a line of it, for pages, where reading tells more than a picture; instead of ``show``.
         attribute: decoded item + spec + how much each place of it speaks for an answer, (h, w) and nothing
             negative -> PNG bytes of the item beside itself under that heat; None where the modality lacks it.
         perturb: attack in input space; None where the modality lacks it.
@@ -128,6 +129,7 @@ class Modality:
     confirm: Confirm | None = None
     spec: Callable[[InputSpec, Sequence[int]], InputSpec] | None = None
     show: Callable[[Item, int], bytes] | None = None
+    excerpt: Callable[[Item], str] | None = None
     reduced: Callable[[Item, InputSpec], Any] | None = None
     attribute: Callable[[Any, InputSpec, npt.NDArray[np.floating]], bytes] | None = None
     perturb: Callable[..., Any] | None = None

@@ -9,6 +9,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from tutelage.network.stages import Activation, Network, count_parameters
+from tutelage.network.uncompiled import uncompiled
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def profile(network: Network, activation: Activation) -> tuple[StageProfile, ...
     """
     rows = []
     for stage in network.stages:
-        with FlopCounterMode(display=False) as counter:
+        with uncompiled(), FlopCounterMode(display=False) as counter:
             activation = stage.module(activation)
         shape = tuple(activation["x"].shape[1:])
         macs = counter.get_total_flops() // 2

@@ -10,7 +10,9 @@ from typing import Any
 from tutelage.errors import DataError
 from tutelage.files import write_json, write_text
 from tutelage.network.decision import FreezeDecision
-from tutelage.report.lineage import environment
+from tutelage.report import charts
+from tutelage.report.page import page
+from tutelage.report.results import cost_of_stages
 from tutelage.run import Run
 from tutelage.training import Lesson
 
@@ -53,7 +55,13 @@ def tell_advice(lesson: Lesson, decision: FreezeDecision, run: Run) -> Advised:
         "warnings": list(lesson.dropped), "scores": list(decision.facts.get("scores", ())),
     }  # fmt: skip
     write_json(run.folder / "results.json", results)
-    page = environment().get_template("advice.html.jinja")
-    write_text(run.folder / "advice.html", page.render(results=results, card=lesson.teacher.card))
+    write_text(run.folder / "advice.html", _page(results, lesson))
     run.log({"done": True})
     return Advised(decision, run.folder, results)
+
+
+def _page(results: Mapping[str, Any], lesson: Lesson) -> str:
+    stages = cost_of_stages(lesson.teacher.card, int(results["cut"]["index"]))
+    drawn = charts.depth(stages, results["evidence"]["readings"], results["expected"]["accuracy"])
+    title = f"How deep to freeze {results['teacher']}"
+    return page("advice.html.jinja", title, results=results, stages=stages, drawn=drawn)

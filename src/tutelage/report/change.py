@@ -15,7 +15,10 @@ from tutelage.evaluation.metrics import evaluate
 from tutelage.features.activations import Activations, as_json
 from tutelage.files import digest_json, read_json, write_csv, write_json, write_text
 from tutelage.report.lineage import model_card
+from tutelage.report.page import render
+from tutelage.report.results import card_told, cost_of_stages
 from tutelage.report.ship import Fitted
+from tutelage.report.thumbnails import read_pictures
 from tutelage.run import Run
 from tutelage.student import Student
 from tutelage.student.change import Change, Register
@@ -77,6 +80,8 @@ def ship_change(
         write_json(folder / "results.json", results)
     write_json(run.folder / "student" / "lineage.json", told)
     write_text(run.folder / "student" / "README.md", model_card(saved, results, told))
+    with run.phase("report"):
+        write_text(run.folder / "report.html", render(results, read_pictures(parent_run)))
     run.log({"done": True})
     return Fitted(saved, run.folder, results)
 
@@ -109,11 +114,13 @@ def _results(student: Student, parent: Student, parent_run: Path, rows: Register
         warnings.append(f"no test item is of the new classes {', '.join(new)}: nothing tells how well they are known")  # fmt: skip
     return {
         **before, "run": str(run.folder), "student": str(run.folder / "student"), "digest": student.digest,
-        "because": [*before["because"], sentence], "warnings": warnings, "heads": [], "comparison": None,
+        "because": [*before["because"], sentence], "warnings": warnings, "heads": [], "comparison": None, "cases": None,
         "seconds": {"total": round(sum(run.seconds.values()), 4), **{k: round(v, 4) for k, v in run.seconds.items()}},
         "test": metrics and {k: metrics[k] for k in ("accuracy", "low", "high", "n")}, "metrics": metrics,
         "split": {**before["split"], **counts}, "counters": as_json(activations.counters), "cost": None,
-        "head": student.head.kind,
+        "head": student.head.kind, "classes": list(student.facts.classes), "kept": len(student.facts.kept),
+        "card": card_told(student), "stages": cost_of_stages(student.facts.card, student.facts.frozen),
+        "findings": before.get("findings", []), "found": before.get("found", 0),
         "change": {"parent": parent.digest, done: len(change.indices), "new_classes": new, "before": before["test"]},
     }  # fmt: skip
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from tutelage.data import open_unlabelled
 from tutelage.files import write_json
+from tutelage.report.thumbnails import write_pictures
 from tutelage.run import open_run, silent
 from tutelage.student import Student
 from tutelage.student.predict import Prediction, predictions
@@ -31,15 +32,19 @@ def tell_reasons(student: Student, inputs: Any, method: str, out: Path) -> Itera
 
 def _written(student: Student, items: list[Any], method: str, folder: Path) -> Iterator[Explained]:
     lines: list[dict[str, Any]] = []
-    pictures: dict[str, str] = {}
+    pictures: dict[str, dict[str, str]] = {}
     for prediction, why in explained(student, predictions(student, items), items, folder, method):
         lines.append(_line(prediction, why))
         if why is not None:
-            pictures[why.picture.name] = base64.b64encode(why.picture.read_bytes()).decode()
+            pictures[why.picture.name] = _text(why.picture)
         yield prediction, why
     told = {"schema": 1, "run": str(folder), "student_digest": student.digest, "teacher_digest": student.facts.card.digest}  # fmt: skip
-    write_json(folder / "pictures.json", pictures)
+    write_pictures(folder, pictures)
     write_json(folder / "results.json", {**told, "method": method, "predictions": lines})
+
+
+def _text(picture: Path) -> dict[str, str]:
+    return {"picture": f"data:image/png;base64,{base64.b64encode(picture.read_bytes()).decode()}"}
 
 
 def _line(prediction: Prediction, why: Explanation | None) -> dict[str, Any]:

@@ -1,81 +1,79 @@
-"""Charts of the layer atlas: what can be told apart along depth, and how far the student moved."""
+"""Charts of the layer atlas: what can be told apart along depth, and how far a student moved from its teacher."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-INK = "#6b7280"
-"""Of text and lines: readable on white and on black."""
+from markupsafe import Markup
 
-BLUE, ORANGE, GREEN = "#0072b2", "#d55e00", "#009e73"
-"""Safe for the colour-blind (Okabe and Ito)."""
+from tutelage.report.charts import FROZEN, GOOD, SOFT, TUNED, drawn
 
-SETTINGS: Any = {
-    "svg.fonttype": "none", "svg.hashsalt": "tutelage", "font.size": 11, "font.family": "sans-serif",
-    "text.color": INK, "axes.edgecolor": INK, "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK,
-    "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False,
-}  # fmt: skip
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Rows = Sequence[Mapping[str, Any]]
 
 
-def depth(stages: Sequence[Mapping[str, Any]], cut: Mapping[str, Any] | None) -> str:
-    """SVG: left-out accuracy and separability of each stage, below them CKA and movement; the cut through all.
+def along_depth(view: Mapping[str, Any]) -> Markup:
+    """Left-out accuracy and separability of each stage; below, of a student, likeness to its teacher and movement.
 
     Args:
-        stages: rows of ``view --json``.
-        cut: ``{"index", "stage"}``, or None.
+        view: what ``view --json`` tells.
     """
-    import matplotlib
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
+    rows, cut = view["stages"], view["cut"]
+    compared = any(row["cka"] is not None for row in rows)
 
-    with matplotlib.rc_context(SETTINGS):
-        compared = any(row["cka"] is not None for row in stages)
-        figure = Figure(figsize=(8, 5 if compared else 3), layout="constrained")
-        FigureCanvasSVG(figure)
-        axes = figure.subplots(2 if compared else 1, 1, sharex=True, squeeze=False)[:, 0]
-        _apart(axes[0], stages)
-        if compared:
-            _moved(axes[1], stages)
-        for place in axes:
-            _cut(place, stages, cut)
-        axes[-1].set_xticks(range(1, len(stages) + 1), [row["name"] for row in stages], rotation=40, ha="right")  # fmt: skip
-        buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
-    svg = buffer.getvalue()
-    return svg[svg.index("<svg") :]
+    def draw(above: Axes, *below: Axes) -> None:
+        _apart(above, rows)
+        for axes in below:
+            _likeness(axes, rows)
+        for axes in (above, *below):
+            _cut(axes, rows, cut)
+            axes.grid(visible=False, axis="x")
+        (above, *below)[-1].set_xticks([row["number"] for row in rows], [row["name"] for row in rows], rotation=60, ha="right")  # fmt: skip
+
+    return drawn(draw, "What each stage sees", _said(rows, compared), rows=(1.4, 1) if compared else (1,), height=4.6 if compared else 3.0)  # fmt: skip
 
 
-def _apart(axes: Any, stages: Sequence[Mapping[str, Any]]) -> None:
-    read = [row for row in stages if row["reading"]]
-    at = [row["number"] for row in read]
-    values = [row["reading"]["accuracy"] for row in read]
-    spread = [
-        [v - row["reading"]["low"] for v, row in zip(values, read, strict=True)],
-        [row["reading"]["high"] - v for v, row in zip(values, read, strict=True)],
-    ]
-    axes.bar([row["number"] for row in stages], [row["separability"] for row in stages], width=0.5, color=GREEN, alpha=0.45, label="separability")  # fmt: skip
+def _said(rows: Rows, compared: bool) -> str:
+    read = [row for row in rows if row["reading"]]
+    told = []
     if read:
-        axes.errorbar(at, values, yerr=spread, color=BLUE, marker="o", capsize=3, label="left-out accuracy")  # fmt: skip
-    axes.set_ylim(0, 1.02)
-    axes.legend(loc="lower right", ncols=2, bbox_to_anchor=(1, 1))
+        best = max(read, key=lambda row: row["reading"]["accuracy"])
+        told.append(
+            f"Most is read from {best['name']}: {best['reading']['accuracy']:.1%} left out."
+        )
+    if compared:
+        least = min(rows, key=lambda row: row["cka"])
+        told.append(f"The student is least like its teacher at {least['name']}: CKA {least['cka']:.2f}.")  # fmt: skip
+    return " ".join(told) or "Separability of each stage."
 
 
-def _moved(axes: Any, stages: Sequence[Mapping[str, Any]]) -> None:
-    at = [row["number"] for row in stages]
-    axes.bar(at, [row["moved"] or 0 for row in stages], width=0.5, color=ORANGE, alpha=0.6, label="weights moved by")  # fmt: skip
-    axes.plot(at, [row["cka"] for row in stages], color=BLUE, marker="s", label="likeness to the teacher (CKA)")  # fmt: skip
-    axes.set_ylim(0, 1.05)
-    axes.legend(loc="lower right", ncols=2, bbox_to_anchor=(1, 1))
+def _apart(axes: Axes, rows: Rows) -> None:
+    read = [row for row in rows if row["reading"]]
+    axes.bar([row["number"] for row in rows], [100 * row["separability"] for row in rows], width=0.6, color=GOOD, alpha=0.45, label="separability")  # fmt: skip
+    if read:
+        values = [100 * row["reading"]["accuracy"] for row in read]
+        spread = [[v - 100 * row["reading"]["low"] for v, row in zip(values, read, strict=True)], [100 * row["reading"]["high"] - v for v, row in zip(values, read, strict=True)]]  # fmt: skip
+        axes.errorbar([row["number"] for row in read], values, yerr=spread, color=FROZEN, marker="o", capsize=3, label="left-out accuracy")  # fmt: skip
+    axes.set(ylim=(0, 104), ylabel="in %")
+    axes.legend(loc="upper left", ncols=2)
 
 
-def _cut(axes: Any, stages: Sequence[Mapping[str, Any]], cut: Mapping[str, Any] | None) -> None:
+def _likeness(axes: Axes, rows: Rows) -> None:
+    at = [row["number"] for row in rows]
+    axes.bar(at, [100 * (row["moved"] or 0) for row in rows], width=0.6, color=TUNED, alpha=0.6, label="weights moved")  # fmt: skip
+    axes.plot(at, [100 * row["cka"] for row in rows], color=FROZEN, marker="s", ms=4, label="like the teacher (CKA)")  # fmt: skip
+    axes.set(ylim=(0, 108), ylabel="in %")
+    axes.legend(loc="center left", ncols=2)
+
+
+def _cut(axes: Axes, rows: Rows, cut: Mapping[str, Any] | None) -> None:
     if cut is None:
         return
     at = cut["index"] + 0.5
-    axes.axvline(at, color=INK, linestyle="--", linewidth=1.5)
-    if cut["index"]:
-        axes.annotate("frozen", (at, 0.97), (-6, 0), textcoords="offset points", ha="right", va="top", xycoords=("data", "axes fraction"))  # fmt: skip
-    if cut["index"] < len(stages):
-        axes.annotate("tuned", (at, 0.97), (6, 0), textcoords="offset points", ha="left", va="top", xycoords=("data", "axes fraction"))  # fmt: skip
+    axes.axvline(at, color=SOFT, linestyle="--", linewidth=1.6)
+    for side, word, there in ((-4, "frozen", cut["index"] > 0), (4, "tuned", cut["index"] < len(rows))):  # fmt: skip
+        if there:
+            axes.annotate(word, (at, 0.02), (side, 0), xycoords=("data", "axes fraction"), textcoords="offset points", ha="right" if side < 0 else "left", va="bottom")  # fmt: skip

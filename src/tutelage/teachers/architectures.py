@@ -20,6 +20,7 @@ from tutelage.modality import InputSpec
 from tutelage.network.graph import Opaque
 from tutelage.network.pieces import network_of
 from tutelage.network.stages import Network
+from tutelage.network.uncompiled import uncompiled
 from tutelage.network.whole import whole
 from tutelage.teachers import adapt, efficientnet
 from tutelage.teachers.blueprint import Blueprint, read_blueprint
@@ -134,7 +135,8 @@ def _module(blueprint: Blueprint) -> nn.Module:
 
 
 def _timm(blueprint: Blueprint) -> nn.Module:
-    import timm
+    with uncompiled():
+        import timm
 
     if not timm.is_model(blueprint.name.partition(".")[0]):
         raise unknown(blueprint)
