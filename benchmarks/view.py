@@ -38,7 +38,7 @@ from tutelage.viewing.sanity import randomised, rank_correlation
 from tutelage.viewing.selectivity import selectivity
 from tutelage.viewing.wish import Wish
 
-STAGES, CHANNELS, SEEDS, PATCHES = (1, 2, 3, 4, 5, 6, 7, 8, 9), 6, 3, 1000
+STAGES, CHANNELS, SEEDS, PATCHES = (1, 3, 5, 7, 9), 5, 3, 1000
 PAIRS, SANE = 100, 12
 
 

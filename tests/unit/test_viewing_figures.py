@@ -1,11 +1,14 @@
 """The figures of the atlas against independent references: CKA, separability, movement, fields, patches."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
 from sklearn.feature_selection import f_classif
 from torch import nn
 
+from tutelage.network.fold import fold_held
 from tutelage.network.stages import Network, Stage, Through, hold
 from tutelage.viewing.cka import linear_cka
 from tutelage.viewing.field import field_of
@@ -73,7 +76,29 @@ def test_moved_is_the_length_of_the_change():
     weight = before.stages[1].module.modules_in_order[0]
     size = np.sqrt(float(weight.weight.square().sum() + weight.bias.square().sum()))
     expected = 0.5 * np.sqrt(float(weight.weight.square().sum())) / size
-    assert moved(before, after) == pytest.approx((0, expected, 0))
+    x = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    assert moved(before, after, 0, {"x": x}) == pytest.approx((0, expected, 0))
+    with torch.no_grad():
+        crossing = before.trunk(1)({"x": x})
+    assert moved(before, after, 1, crossing) == pytest.approx((0, expected, 0))
+
+
+def test_a_folded_batch_norm_is_no_movement():
+    """Training leaves the scale of batch norm in the convolution; that computes the same."""
+    torch.manual_seed(0)
+    layers = nn.Sequential(nn.Conv2d(3, 4, 3, bias=False), nn.BatchNorm2d(4), nn.ReLU())
+    norm = layers[1]
+    norm.weight.data, norm.bias.data = torch.rand(4) + 0.5, torch.randn(4)
+    norm.running_mean, norm.running_var = torch.randn(4), torch.rand(4) + 0.5
+    teacher = hold_network(Network(layers, (Stage("one", Through(layers)),)))
+    student = copy.deepcopy(teacher)
+    x = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    fold_held(student.slice(0), {"x": x})()
+    written = student.stages[0].module.modules_in_order[0][0].weight
+    assert not torch.allclose(written, layers[0].weight)
+    assert moved(teacher, student, 0, {"x": x}) == pytest.approx((0,), abs=1e-5)
+    written.mul_(1.1)
+    assert moved(teacher, student, 0, {"x": x})[0] > 0.05
 
 
 def test_the_field_of_kernels_is_known():

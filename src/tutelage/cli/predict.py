@@ -97,6 +97,7 @@ def _table(found: Iterable[Any]) -> int:
     from rich.markup import escape
     from rich.table import Column, Table
 
+    homes: dict[Any, None] = {}
     table = Table(Column("input", overflow="fold"), "label", "probability", "")
 
     def tell(p: Any) -> None:
@@ -105,9 +106,13 @@ def _table(found: Iterable[Any]) -> int:
             return
         note = "[yellow]probably none of these[/]" if p.rejected else ""
         why = getattr(p, "why", None)
-        note = f"{note} {escape(str(why.picture))}" if why else note
+        if why:
+            note = f"{note} {escape(why.picture.name)}".strip()
+            homes[why.picture.parent] = None
         table.add_row(escape(p.input), escape(p.label), percent(p.probabilities[p.label]), note)
 
     code = _each(found, tell)
     console().print(table)
+    for home in homes:
+        console().print(f"pictures: {escape(str(home))}")
     return code

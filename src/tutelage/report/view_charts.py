@@ -52,13 +52,13 @@ def _said(rows: Rows, compared: bool) -> str:
 
 def _apart(axes: Axes, rows: Rows) -> None:
     read = [row for row in rows if row["reading"]]
-    axes.bar([row["number"] for row in rows], [100 * row["separability"] for row in rows], width=0.6, color=GOOD, alpha=0.45, label="separability")  # fmt: skip
+    axes.bar([row["number"] for row in rows], [100 * row["separability"] for row in rows], width=0.6, color=GOOD, alpha=0.45, label="separability (mean of channels)")  # fmt: skip
     if read:
         values = [100 * row["reading"]["accuracy"] for row in read]
         spread = [[v - 100 * row["reading"]["low"] for v, row in zip(values, read, strict=True)], [100 * row["reading"]["high"] - v for v, row in zip(values, read, strict=True)]]  # fmt: skip
         axes.errorbar([row["number"] for row in read], values, yerr=spread, color=FROZEN, marker="o", capsize=3, label="left-out accuracy")  # fmt: skip
     axes.set(ylim=(0, 104), ylabel="in %")
-    axes.legend(loc="upper left", ncols=2)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0)
 
 
 def _likeness(axes: Axes, rows: Rows) -> None:
@@ -66,7 +66,7 @@ def _likeness(axes: Axes, rows: Rows) -> None:
     axes.bar(at, [100 * (row["moved"] or 0) for row in rows], width=0.6, color=TUNED, alpha=0.6, label="weights moved")  # fmt: skip
     axes.plot(at, [100 * row["cka"] for row in rows], color=FROZEN, marker="s", ms=4, label="like the teacher (CKA)")  # fmt: skip
     axes.set(ylim=(0, 108), ylabel="in %")
-    axes.legend(loc="center left", ncols=2)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0)
 
 
 def _cut(axes: Axes, rows: Rows, cut: Mapping[str, Any] | None) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from tutelage.advisor.evidence import evidence_of, judgeable
-from tutelage.network.stages import Network
+from tutelage.network.stages import Activation, Network
 from tutelage.training import Lesson
 from tutelage.viewing.channels import shown_stage
 from tutelage.viewing.drawing import sheet
@@ -22,8 +22,8 @@ from tutelage.viewing.separability import separability
 from tutelage.viewing.subject import Subject
 from tutelage.viewing.wish import Wish
 
-FIELD_ITEMS = 4
-"""Items that receptive fields are measured on."""
+FEW = 4
+"""Items that receptive fields are measured on, and folding is proved by."""
 
 RULE = "the channels whose mean output differs most between your classes (share of their variance between classes)"
 
@@ -52,7 +52,7 @@ def draw_atlas(lesson: Lesson, subject: Subject, wish: Wish) -> Atlas:
         sights = _sights(lesson, subject, network, items)
         fields = _fields(lesson, network, items, numbers)
     rows, pictures = [_row(lesson, s, items, readings, subject) for s in sights], dict[str, str]()
-    for changed, row in zip(_moved(lesson, subject), rows, strict=True):
+    for changed, row in zip(_moved(lesson, subject, items), rows, strict=True):
         row["moved"] = changed
     with run.phase("draw"):
         _draw_filters(lesson, network, pictures)
@@ -80,15 +80,24 @@ def _sights(lesson: Lesson, subject: Subject, network: Network, items: Items) ->
     return look(network, lesson.teacher.prepare(lesson.activations.spec), items.batches, teacher, cut)  # fmt: skip
 
 
-def _moved(lesson: Lesson, subject: Subject) -> Sequence[float | None]:
+def _moved(lesson: Lesson, subject: Subject, items: Items) -> Sequence[float | None]:
     if subject.student is None:
         return [None] * lesson.depth
-    return moved(lesson.teacher.network, subject.student.network)
+    teacher, cut = lesson.teacher.network, subject.student.facts.frozen
+    with torch.no_grad():
+        crossing = teacher.trunk(cut)(_few(lesson, items))
+    return moved(teacher, subject.student.network, cut, crossing)
+
+
+def _few(lesson: Lesson, items: Items) -> Activation:
+    """Some items at cut 0."""
+    few = {name: torch.from_numpy(a[:FEW]) for name, a in items.batches[0].items()}
+    prepared: Activation = lesson.teacher.prepare(lesson.activations.spec)(few)
+    return prepared
 
 
 def _fields(lesson: Lesson, network: Network, items: Items, numbers: Sequence[int]) -> dict[int, Field]:  # fmt: skip
-    few = {name: torch.from_numpy(a[:FIELD_ITEMS]) for name, a in items.batches[0].items()}
-    x = lesson.teacher.prepare(lesson.activations.spec)(few)["x"]
+    x = _few(lesson, items)["x"]
     found = {number: field_of(network, x, number) for number in numbers}
     return {number: seen for number, seen in found.items() if seen is not None}
 
