@@ -391,6 +391,46 @@ def scale() -> list[Row]:
     ]  # fmt: skip
 
 
+def synthesis() -> list[Row]:
+    """Bar 6.3."""
+    r = script("benchmarks/view.py", "synthesis")
+    return [
+        Row("6.3", f"synthesised pictures of lite0 excite their channel more than the best of 1,000 natural patches of their size, {r['n']} pictures, 3 seeds", f"{r['beaten']:.1%}", ">= 80 %", r["beaten"] >= 0.8),
+        Row("6.3", f"two seeds of a channel are nearer (cosine of features) than its mean to other channels of the stage, {r['pairs']} pairs", f"{r['alike']:.1%}", ">= 80 %", r["alike"] >= 0.8),
+    ]  # fmt: skip
+
+
+def selective() -> list[Row]:
+    """Bar 6.3: early and late stages, trained and with random weights."""
+    rows = script("benchmarks/view.py", "selectivity")["rows"]
+    found = {(r["stage"], r["weights"]): r for r in rows}
+    first, last = rows[0]["stage"], rows[-1]["stage"]
+    told = []
+    for kind in ("direction", "colour"):
+        early, late, chance = (found[k][f"{kind}_channels"] for k in ((first, "trained"), (last, "trained"), (first, "random")))  # fmt: skip
+        told.append(Row("6.3", f"channels selective for {kind}: {first}, against {last} and random weights", f"{early:.0%} against {late:.0%} and {chance:.0%}", "more", early > max(late, chance)))  # fmt: skip
+    return told
+
+
+def attribution() -> list[Row]:
+    """Bar 6.4."""
+    r = script("benchmarks/view.py", "attribution")
+    p = r["pointing"]
+    rows = [Row("6.4", f"two photos on a canvas: Grad-CAM's peak lies on its class's half, {p['n']} maps", f"{p['peak']:.1%} (most of it: {p['most']:.1%})", ">= 85 %", p["peak"] >= 0.85)]  # fmt: skip
+    for name, value in r["random_weights"].items():
+        rows.append(Row("6.4", f"random weights: rank correlation of {name} maps", f"{value:.2f}", "< 0.3", abs(value) < 0.3))  # fmt: skip
+    return rows
+
+
+def atlas() -> list[Row]:
+    """Bar 6.6."""
+    r = script("benchmarks/view.py", "cost")
+    return [
+        Row("6.6", f"atlas of lite0, 12 channels x {r['whole']['stages']} stages, synthesis at 128 px", f"{r['whole']['seconds']:.0f} s ({r['whole']['user']:.0f} s of the processor)", "<= 240 s", r["whole"]["seconds"] <= 240),
+        Row("6.6", "quick atlas", f"{r['quick']['seconds']:.0f} s ({r['quick']['user']:.0f} s of the processor)", "<= 30 s", r["quick"]["seconds"] <= 30),
+    ]  # fmt: skip
+
+
 def page() -> list[Row]:
     """Bar 6.2: size of trashnet's page, seconds to write it and to open it."""
     from playwright.sync_api import sync_playwright
@@ -456,6 +496,11 @@ BARS: dict[str, Callable[[], list[Row]]] = {
     "5.6": change,
     "5.6-exact": lambda: tests("5.6", "adding, removing and refitting from parts agree to 1e-6", "tests/laws/test_exact_change.py", "tests/stories/test_change.py"),
     "5.7": scale,
+    "6.3": synthesis,
+    "6.3-selective": selective,
+    "6.4": attribution,
+    "6.4-captum": lambda: tests("6.4", "attributions equal captum's to 1e-4", "tests/unit/test_viewing_attribution.py"),
+    "6.6": atlas,
 }  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,17 @@ from tutelage.errors import UsageError
 from tutelage.modality import Modality
 from tutelage.modality.images import IMAGES
 from tutelage.network.decision import MODES
-from tutelage.pipeline import tell_change, tell_story, tell_verdict
+from tutelage.pipeline import tell_change, tell_story, tell_verdict, tell_view
 from tutelage.report import Advised, Fitted
 from tutelage.report.again import finished, tell_again
+from tutelage.report.reasons import tell_reasons
 from tutelage.run import Listener, open_run, reopen_run, silent
 from tutelage.student import Student, load
-from tutelage.student.predict import evaluate_on
+from tutelage.student.predict import Prediction, evaluate_on
 from tutelage.teachers import Teacher, teacher_from_module
 from tutelage.training import FitOptions
+from tutelage.viewing import Wish, finished_fit, of_teacher
+from tutelage.viewing.explain import Explanation
 
 __all__ = [
     "advise",
@@ -30,10 +33,12 @@ __all__ = [
     "check",
     "compare",
     "evaluate",
+    "explain",
     "fit",
     "fit_run",
     "load",
     "resume_run",
+    "view",
 ]
 
 
@@ -186,6 +191,28 @@ def evaluate(student: str | Path | Student, source: Any, labels: Sequence[str] |
     return evaluate_on(known, source, labels, seen=_trained_on(known))
 
 
+def explain(student: str | Path | Student, inputs: Any, *, method: str = "grad-cam", out: str | Path = "runs") -> Iterator[tuple[Prediction, Explanation | None]]:  # fmt: skip
+    """Predictions, each with a picture of which places of the input speak for the class that is told.
+
+    Args:
+        student: or the folder of its run.
+        inputs: as for ``Student.predict``.
+        method: ``"grad-cam"``, or ``"integrated-gradients"``.
+        out: the pictures go to a new folder ``out/predict/NAME``, beside ``results.json``, which lists them.
+
+    Yields:
+        (prediction, explanation); None for an input that cannot be read.
+
+    Raises:
+        NotYetError: the student's modality cannot show heat.
+
+    Example:
+        >>> for told, why in explain("runs/fit/photos", "img.jpg"): print(told.label, why.picture)  # doctest: +SKIP
+    """
+    known = load(student) if isinstance(student, str | Path) else student
+    return tell_reasons(known, inputs, method, Path(out))
+
+
 def compare(
     run: str | Path | None = None, *, modes: Sequence[str] = MODES, seeds: int = 3, seed: int | None = None,
     time_limit: float | None = None, curve: bool = False, out: str | Path = "runs",
@@ -225,6 +252,55 @@ def compare(
         Path(run or "."), modes=modes, seeds=seeds, seed=seed, time_limit=time_limit, curve=curve,
         out=Path(out), listener=listener, teacher=own,
     )  # fmt: skip
+
+
+def view(
+    subject: Any, photos: Any = None, labels: Sequence[str] | None = None, *, teacher: Any = None, stages: Sequence[str] = (),
+    channels: int = 12, patches: int = 6, images: int = 256, quick: bool = False, steps: int = 96, seed: int = 0,
+    code: str | Path | None = None, out: str | Path = "runs", listener: Listener = silent,
+) -> dict[str, Any]:  # fmt: skip
+    """What each stage sees: filters, the most exciting patches, synthesised pictures, and figures along depth.
+
+    Args:
+        subject: the folder of a finished fit; or, with ``teacher``, labelled items as ``fit`` takes them.
+        photos: other labelled items for a finished fit to look at; its own if None.
+        labels: for a list or an array of items.
+        teacher: look at this teacher, before any training; or the module, if the fit's teacher came from Python.
+        stages: names of those whose channels are shown; all if none.
+        channels: shown of each stage.
+        patches: shown of each channel.
+        images: items that are looked at, at most.
+        quick: leave the synthesis out.
+        steps: of the synthesis.
+        seed: of the synthesis.
+        code: the file that builds the student's network, if that is the user's own.
+        out: where run folders go.
+
+    Returns:
+        What ``view --json`` prints: ``stages`` (each with ``reading``, ``separability``, ``cka``, ``moved``,
+        ``picked``), ``cut``, ...; pictures are in the run's ``pictures.json``.
+
+    Raises:
+        ArtefactError: no finished fit is there.
+        UsageError: no such stage, or no items.
+
+    Example:
+        >>> view("runs/fit/photos", quick=True)["stages"][3]["reading"]["accuracy"]  # doctest: +SKIP
+        0.71
+    """
+    own = teacher if isinstance(teacher, Teacher) or teacher is None else _as_teacher(teacher)
+    finished = isinstance(subject, str | Path) and (Path(subject) / "args.json").exists()
+    if teacher is None or (own is not None and finished):
+        seen = finished_fit(Path(subject), photos, labels, own, code)
+    else:
+        seen = of_teacher(_options(teacher=own.card.name if own else teacher), _named(subject), labels, own)  # fmt: skip
+    wish = Wish(tuple(stages), channels, patches, not quick, steps=steps, seed=seed, items=images)
+    args = {"subject": str(subject) if isinstance(subject, str | Path) else None, "source": None, "wish": wish.as_json()}  # fmt: skip
+    return tell_view(seen, wish, open_run(Path(out), "view", seen.name, args, listener))
+
+
+def _named(source: Any) -> Any:
+    return str(Path(source).absolute()) if isinstance(source, str | Path) else source
 
 
 def report(

@@ -1,4 +1,4 @@
-"""THE STORY: from a folder of photos to a student, or to advice alone. One room a line, no logic."""
+"""THE STORY: from a folder of photos to a student, to advice alone, or to a look. One room a line, no logic."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from tutelage.advisor import advise, settle, take
 from tutelage.data import check, open_source, split, thin
 from tutelage.report import Advised, Fitted, evaluate_test, ship, tell_advice
 from tutelage.report.change import read_register, score_again, ship_change, test_items
+from tutelage.report.view import tell_atlas
 from tutelage.run import Run, alone, metered, resumable
 from tutelage.runtime import open_runtime
 from tutelage.student import load
 from tutelage.student.change import changed, open_changed, plan_change, require_exact, seen
 from tutelage.teachers import Teacher, expect
 from tutelage.training import FitOptions, Lesson, fetching, open_facts, open_lesson, require, train
+from tutelage.viewing import Subject, Wish, draw_atlas
 
 
 def tell_story(source: Any, labels: Any, options: FitOptions, run: Run, own_teacher: Teacher | None = None, beside: Any = ()) -> Fitted:  # fmt: skip
@@ -53,6 +55,13 @@ def tell_change(parent: Path, source: Any, labels: Any, run: Run, forget: bool =
             return ship_change(
                 after, student, parent, register, checked, change, metrics, activations, run
             )
+
+
+def tell_view(subject: Subject, wish: Wish, run: Run) -> dict[str, Any]:
+    """What the layers of a teacher, or of a finished student, see in somebody's items."""
+    with alone(run), metered(run), prepared(subject.source, subject.labels, subject.options, run, subject.own) as lesson:  # fmt: skip
+        atlas = draw_atlas(lesson, subject, wish)
+        return tell_atlas(atlas, run)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from tutelage.cli.predict import predict
 from tutelage.cli.report import report
 from tutelage.cli.shared import Verbs
 from tutelage.cli.teachers import teachers
+from tutelage.cli.view import view
 from tutelage.errors import TutelageError
 
 
@@ -36,11 +37,12 @@ def cli() -> None:
     tutelage fit photos/                         a student, in runs/fit/photos/
     tutelage predict runs/fit/photos new/*.jpg   what it says
     tutelage compare runs/fit/photos             was it worth it, against training from scratch
+    tutelage view runs/fit/photos                what the layers see
     tutelage report runs/fit/photos              all that is known of it, on one page
     """
 
 
-for verb in (check, teachers, advise, fit, predict, evaluate, compare, report, doctor):
+for verb in (check, teachers, advise, fit, predict, evaluate, compare, view, report, doctor):
     cli.add_command(verb)
 
 

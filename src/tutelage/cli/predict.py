@@ -22,19 +22,49 @@ from tutelage.cli.shared import shared
     type=click.Path(),
     help="The file that builds the student's network, if that is your own; it is run.",
 )
+@click.option("--explain", is_flag=True, help="A picture beside each answer: which places spoke for it; in OUT/predict/NAME/.")  # fmt: skip
+@click.option("--method", default="grad-cam", show_default=True, help="Of --explain: grad-cam, or integrated-gradients (slower, finer).")  # fmt: skip
 @shared
-def predict(student: str, inputs: tuple[str, ...], as_csv: bool, code: str | None, as_json: bool, out: str, seed: int) -> int:  # fmt: skip
+def predict(student: str, inputs: tuple[str, ...], as_csv: bool, code: str | None, explain: bool, method: str, as_json: bool, out: str, seed: int) -> int:  # fmt: skip
     """What STUDENT (a run's folder) says of INPUTS: files, folders or patterns.
+
+    \b
+    tutelage predict runs/fit/photos new/*.jpg
+    tutelage predict runs/fit/photos img.jpg --explain
 
     Exits 1 if an input cannot be read; the others are still answered.
     """
     from tutelage import api
     from tutelage.student.predict import predictions
 
-    found = predictions(api.load(student, code=code), list(inputs))
+    loaded = api.load(student, code=code)
+    if explain:
+        return _explained(api.explain(loaded, list(inputs), method=method, out=out), as_json, as_csv)  # fmt: skip
+    found = predictions(loaded, list(inputs))
     if as_json:
         return _each(found, lambda p: tell_json(p.as_json()))
     return _csv(found) if as_csv else _table(found)
+
+
+def _explained(found: Iterable[Any], as_json: bool, as_csv: bool) -> int:
+    """Answers with the files of their pictures."""
+    lines = (_Line(prediction, why) for prediction, why in found)
+    if as_json:
+        return _each(lines, lambda line: tell_json(line.as_json()))
+    return _csv(lines, "explanation") if as_csv else _table(lines)
+
+
+class _Line:
+    """A prediction with its explanation, told like one without."""
+
+    def __init__(self, prediction: Any, why: Any) -> None:
+        self.prediction, self.why = prediction, why
+        self.error, self.input, self.label = prediction.error, prediction.input, prediction.label
+        self.probabilities, self.rejected = prediction.probabilities, prediction.rejected
+
+    def as_json(self) -> dict[str, Any]:
+        told: dict[str, Any] = self.prediction.as_json()
+        return {**told, "explanation": self.why and self.why.as_json()}
 
 
 def _each(found: Iterable[Any], tell: Any) -> int:
@@ -45,7 +75,7 @@ def _each(found: Iterable[Any], tell: Any) -> int:
     return int(broken > 0)
 
 
-def _csv(found: Iterable[Any]) -> int:
+def _csv(found: Iterable[Any], *more: str) -> int:
     writer: Any = None
 
     def tell(prediction: Any) -> None:
@@ -54,6 +84,7 @@ def _csv(found: Iterable[Any]) -> int:
         row = {
             k: line.get(k) for k in ("input", "label", "probability", "rejected", "score", "error")
         }
+        row |= {k: (line[k] or {}).get("picture") for k in more}
         if writer is None:
             writer = csv.DictWriter(sys.stdout, list(row))
             writer.writeheader()
@@ -66,6 +97,7 @@ def _table(found: Iterable[Any]) -> int:
     from rich.markup import escape
     from rich.table import Column, Table
 
+    homes: dict[Any, None] = {}
     table = Table(Column("input", overflow="fold"), "label", "probability", "")
 
     def tell(p: Any) -> None:
@@ -73,8 +105,14 @@ def _table(found: Iterable[Any]) -> int:
             table.add_row(escape(p.input), "–", "–", f"[red]{escape(p.error)}[/]")
             return
         note = "[yellow]probably none of these[/]" if p.rejected else ""
+        why = getattr(p, "why", None)
+        if why:
+            note = f"{note} {escape(why.picture.name)}".strip()
+            homes[why.picture.parent] = None
         table.add_row(escape(p.input), escape(p.label), percent(p.probabilities[p.label]), note)
 
     code = _each(found, tell)
     console().print(table)
+    for home in homes:
+        console().print(f"pictures: {escape(str(home))}")
     return code

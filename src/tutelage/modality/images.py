@@ -15,6 +15,7 @@ from tutelage.modality.images_bands import (
     show_bands,
 )
 from tutelage.modality.images_check import FORMATS, check, fingerprint
+from tutelage.modality.images_heat import attribute, attribute_bands
 from tutelage.modality.images_near import confirm
 from tutelage.modality.images_read import read, read_reduced
 from tutelage.modality.images_view import augment, collate, spec, thumbnail
@@ -46,6 +47,7 @@ IMAGES = Modality(
     spec=spec,
     show=show,
     reduced=read_reduced,
+    attribute=attribute,
 )
 
 
@@ -78,4 +80,5 @@ def images_of(channels: int) -> Modality:
         augment=augment_bands,
         fingerprint=partial(fingerprint_bands, channels=channels),
         show=partial(show_bands, channels=channels),
+        attribute=attribute_bands,
     )

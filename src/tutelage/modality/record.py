@@ -113,7 +113,9 @@ class Modality:
         reduced: like ``read``, but with no more detail than a spec needs; None where ``read`` is all there is.
         show: item -> WebP bytes of a thumbnail with the given long side, for pages.
         excerpt: item -> a line of it, for pages, where reading tells more than a picture; instead of ``show``.
-        attribute, perturb: explain and attack in input space; None where the modality lacks them.
+        attribute: decoded item + spec + how much each place of it speaks for an answer, (h, w) and nothing
+            negative -> PNG bytes of the item beside itself under that heat; None where the modality lacks it.
+        perturb: attack in input space; None where the modality lacks it.
     """
 
     name: str
@@ -129,7 +131,7 @@ class Modality:
     show: Callable[[Item, int], bytes] | None = None
     excerpt: Callable[[Item], str] | None = None
     reduced: Callable[[Item, InputSpec], Any] | None = None
-    attribute: Callable[..., Any] | None = None
+    attribute: Callable[[Any, InputSpec, npt.NDArray[np.floating]], bytes] | None = None
     perturb: Callable[..., Any] | None = None
 
     def decode(self, item: Item, spec: InputSpec) -> Any:

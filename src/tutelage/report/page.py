@@ -18,6 +18,7 @@ from tutelage.report.cases import named
 from tutelage.report.ledger import as_rows
 from tutelage.report.lineage import environment
 from tutelage.report.thumbnails import Pictures
+from tutelage.report.view_charts import along_depth
 
 CELL = 12
 """Pictures behind a cell of the confusion matrix."""
@@ -63,6 +64,7 @@ def render(results: Mapping[str, Any], pictures: Pictures, beside: Mapping[str, 
             "reliability": charts.reliability(metrics["reliability"], metrics["ece"]) if metrics else None,
             "coverage": charts.coverage(metrics["coverage"]) if metrics else None,
             "arms": _arms(beside.get("compare")),
+            "atlas": along_depth(beside["view"]["results"]) if beside.get("view") else None,
         },
         sections=_sections(results, beside),
     )  # fmt: skip
