@@ -401,15 +401,17 @@ def synthesis() -> list[Row]:
 
 
 def selective() -> list[Row]:
-    """Bar 6.3: early and late stages, trained and with random weights."""
+    """Bar 6.3: gratings shown to early and late stages, trained and with random weights."""
     rows = script("benchmarks/view.py", "selectivity")["rows"]
-    found = {(r["stage"], r["weights"]): r for r in rows}
-    first, last = rows[0]["stage"], rows[-1]["stage"]
-    told = []
-    for kind in ("direction", "colour"):
-        early, late, chance = (found[k][f"{kind}_channels"] for k in ((first, "trained"), (last, "trained"), (first, "random")))  # fmt: skip
-        told.append(Row("6.3", f"channels selective for {kind}: {first}, against {last} and random weights", f"{early:.0%} against {late:.0%} and {chance:.0%}", "more", early > max(late, chance)))  # fmt: skip
-    return told
+    trained, chance = ([r for r in rows if r["weights"] == kind] for kind in ("trained", "random"))
+    direction = [(t["stage"], t["direction_channels"], c["direction_channels"]) for t, c in zip(trained, chance, strict=True)]  # fmt: skip
+    listed = ", ".join(f"{stage} {a:.0%} ({b:.0%})" for stage, a, b in direction)
+    early, middle, late = trained[0], trained[1], trained[-1]
+    return [
+        Row("6.3", "channels selective for direction, (with random weights)", listed, "more than by chance at every stage", all(a > b for _, a, b in direction)),
+        Row("6.3", f"channels selective for colour at {early['stage']} (with random weights)", f"{early['colour_channels']:.0%} ({chance[0]['colour_channels']:.0%})", "more than by chance", early["colour_channels"] > chance[0]["colour_channels"]),
+        Row("6.3", f"how much gratings excite a channel, over photos: {middle['stage']} against {late['stage']}", f"{middle['drive']:.2f} against {late['drive']:.2f}", "twice as much", middle["drive"] > 2 * late["drive"]),
+    ]  # fmt: skip
 
 
 def attribution() -> list[Row]:

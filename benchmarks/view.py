@@ -35,7 +35,7 @@ from tutelage.viewing.field import Field, field_of
 from tutelage.viewing.grad_cam import grad_cam
 from tutelage.viewing.integrated_gradients import integrated_gradients
 from tutelage.viewing.sanity import randomised, rank_correlation
-from tutelage.viewing.selectivity import selectivity
+from tutelage.viewing.selectivity import AXES, gratings, selectivity
 from tutelage.viewing.wish import Wish
 
 STAGES, CHANNELS, SEEDS, PATCHES = (1, 3, 5, 7, 9), 5, 3, 1000
@@ -125,10 +125,19 @@ def measured_selectivity() -> dict:
     for stage in (1, 3, 5, 7, 9):
         for name, which in (("trained", network), ("random", random)):
             told = selectivity(model_of(which, prepare, stage), 64)
-            rows.append({"stage": found.card.names[stage - 1], "weights": name, "direction": float(np.median(told.direction)), "colour": float(np.median(told.colour)),
+            gauge = excited_most(model_of(which, prepare, stage), natural(64, 200))
+            rows.append({"stage": found.card.names[stage - 1], "weights": name, "drive": gauge, "direction": float(np.median(told.direction)), "colour": float(np.median(told.colour)),
                          "colour_channels": float((told.colour > 0.2).mean()), "direction_channels": float((told.direction > 0.3).mean())})  # fmt: skip
             print(rows[-1], flush=True)
     return {"rows": rows}
+
+
+@torch.inference_mode()
+def excited_most(model, pictures: torch.Tensor) -> float:
+    """Median over channels: the most that gratings excite one (mean over places), over the most that photos do."""
+    drawn = torch.cat([gratings(64, axis) for axis in AXES])
+    most, photos_most = (excited(model, p).clamp(min=0).max(0).values for p in (drawn, pictures))
+    return float((most / photos_most.clamp(min=1e-6))[photos_most > 0].median())
 
 
 def attribution() -> dict:

@@ -97,8 +97,8 @@ def test_a_folded_batch_norm_is_no_movement():
     written = student.stages[0].module.modules_in_order[0][0].weight
     assert not torch.allclose(written, layers[0].weight)
     assert moved(teacher, student, 0, {"x": x}) == pytest.approx((0,), abs=1e-5)
-    written.mul_(1.1)
-    assert moved(teacher, student, 0, {"x": x})[0] > 0.05
+    written.mul_(2)
+    assert moved(teacher, student, 0, {"x": x})[0] > 0.1
 
 
 def test_the_field_of_kernels_is_known():

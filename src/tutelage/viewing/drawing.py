@@ -30,6 +30,10 @@ FIELDS = 4
 """Sides of a receptive field in a synthesised picture of an early stage; a picture of more would be a texture
 too fine to see."""
 
+RATE, LARGE = 0.1, 128
+"""Rate of the ascent on a canvas of so many pixels; on a smaller one it is larger in proportion, because full colour
+is farther from grey there."""
+
 SMALL, MARGIN = 48, 0.25
 """The smallest canvas in pixels, and what is cut off a small one: its border is the kernels' padding."""
 
@@ -71,7 +75,8 @@ def synthesised(network: Network, prepare: nn.Module, stage: int, wanted: Sequen
     """One picture a channel, whole: (N, C, size, size) in 0..1."""
     rng = torch.Generator().manual_seed(1000 * wish.seed + stage)
     parameterisation = Fourier(canvas.size, spec.channels)
-    return synthesise(model_of(network, prepare, stage), channels(wanted), parameterisation, len(wanted), rng, Ascent(wish.steps))  # fmt: skip
+    ascent = Ascent(wish.steps, RATE * LARGE / canvas.size)
+    return synthesise(model_of(network, prepare, stage), channels(wanted), parameterisation, len(wanted), rng, ascent)  # fmt: skip
 
 
 def shown(pictures: Tensor, canvas: Canvas) -> npt.NDArray[np.uint8]:
