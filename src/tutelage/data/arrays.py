@@ -17,12 +17,12 @@ from tutelage.data.example import Example, Part
 from tutelage.data.folders import Found
 from tutelage.data.tables import text_of
 from tutelage.errors import DataError, UsageError
-from tutelage.modality import Item
+from tutelage.modality import Item, Modality
 
 _IMAGES = re.compile(r"^(?P<prefix>.*?)images[-.]idx3-ubyte(\.gz)?$")
 
 
-def open_list(items: Iterable[Any], labels: Iterable[Any] | None) -> Found:
+def open_list(items: Iterable[Any], labels: Iterable[Any] | None, modality: Modality) -> Found:
     """Paths, strings or arrays from Python, with one label each.
 
     Raises:
@@ -48,7 +48,7 @@ def open_list(items: Iterable[Any], labels: Iterable[Any] | None) -> Found:
             expected="one label per item", next="Fill them in or drop these items.",
         )  # fmt: skip
     examples = [
-        Example(f"index {n}", _item(x), t)
+        Example(f"index {n}", item_of(x, modality), t)
         for n, (x, t) in enumerate(zip(items, texts, strict=True))
     ]
     return Found(examples)
@@ -58,7 +58,10 @@ def _scalar(label: Any) -> Any:
     return label.item() if isinstance(label, np.generic) else label
 
 
-def _item(value: Any) -> Item:
+def item_of(value: Any, modality: Modality) -> Item:
+    """What a user hands over as an item: a string is one itself where the modality says so, else a path."""
+    if isinstance(value, str) and not modality.literal:
+        return Path(value)
     return value if isinstance(value, (np.ndarray, str, Path)) else np.asarray(value)
 
 

@@ -8,14 +8,14 @@ import io
 import torch
 from torch import Tensor, nn
 
-from tutelage.network.stages import Network
+from tutelage.network.stages import Activation, Network
 
 SIZES = (32, 64, 96, 128, 160, 192, 224, 256)
 """Sizes in pixels that are tried, from the smallest."""
 
 
 @torch.no_grad()
-def faults(network: Network, pixels: Tensor, reference: Tensor | None = None) -> list[str]:
+def faults(network: Network, given: Tensor | Activation, reference: Tensor | None = None) -> list[str]:  # fmt: skip
     """Where a network breaks the law of the cut; empty if nowhere.
 
     What crosses a cut must not be changed by the stage that reads it, the same input must give the
@@ -24,23 +24,24 @@ def faults(network: Network, pixels: Tensor, reference: Tensor | None = None) ->
 
     Args:
         network: in eval mode.
-        pixels: ``(N, C, H, W)``.
+        given: an activation at cut 0; a bare tensor is its ``x``, e.g. pixels ``(N, C, H, W)``.
         reference: the module's own answer before anything was changed about it.
     """
-    found, activation = [], {"x": pixels}
+    start = {"x": given} if isinstance(given, Tensor) else dict(given)
+    found, activation = [], start
     for stage in network.stages:
         kept = {name: tensor.clone() for name, tensor in activation.items()}
-        given, again = stage.module(activation), stage.module(kept)
+        after, again = stage.module(activation), stage.module(kept)
         if any(not torch.equal(activation[name], kept[name]) for name in kept):
             found.append(f"stage {stage.name} changes what it reads")
-        if any(not torch.equal(given[name], again[name]) for name in given):
+        if any(not torch.equal(after[name], again[name]) for name in after):
             found.append(f"stage {stage.name} gives another answer when asked again")
-        activation = given
+        activation = after
     if activation["x"].ndim != 2:
         found.append(f"the last stage gives {tuple(activation['x'].shape)}, not (N, D)")
     if network.classifier is not None:
-        own = network.model(pixels) if reference is None else reference
-        if not torch.equal(network.logits({"x": pixels}), own):
+        own = network.model(start["x"]) if reference is None else reference
+        if not torch.equal(network.logits(start), own):
             found.append("classifier(backbone(x)) is not the network's own answer")
     return found
 

@@ -7,9 +7,11 @@ from dataclasses import replace
 from tutelage.teachers.card import Card, StageFacts
 from tutelage.teachers.catalogue import find
 from tutelage.teachers.embedded import DEFAULT, EMBEDDED
+from tutelage.teachers.forms import build, prepare_pixels
 from tutelage.teachers.kept import kept_cards
+from tutelage.teachers.minilm import FETCHED
 from tutelage.teachers.published import facts_of
-from tutelage.teachers.zoo import build, load_teacher, prepare_pixels
+from tutelage.teachers.zoo import load_teacher
 
 
 def described(name: str) -> tuple[Card, bool]:
@@ -23,7 +25,7 @@ def described(name: str) -> tuple[Card, bool]:
         TeacherError: the installed library does not have it, or it cannot be cut.
     """
     name = DEFAULT if name == "auto" else name
-    if name in EMBEDDED:
+    if name in EMBEDDED or name in FETCHED:
         return load_teacher(name).card, True
     own = next((card for card in kept_cards() if card.name == name), None)
     if own is not None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tutelage.modality import Modality
 from tutelage.modality.images import images_of
+from tutelage.teachers.defaults import default_for
 from tutelage.teachers.embedded import EMBEDDED
 from tutelage.teachers.origin import Asked
 from tutelage.teachers.published import Line
@@ -27,7 +28,7 @@ class Expected:
     ready: Callable[[], Teacher]
 
 
-def expect(asked: Asked, own: Teacher | None, line: Line) -> Expected:
+def expect(asked: Asked, own: Teacher | None, line: Line, kind: Modality | None = None) -> Expected:
     """Begin to load a teacher.
 
     An embedded one is loaded beside what comes next. One that may have to be fetched, or that runs the user's
@@ -37,8 +38,11 @@ def expect(asked: Asked, own: Teacher | None, line: Line) -> Expected:
         asked: see ``load_teacher``.
         own: a teacher that is there already.
         line: how fetching is told.
+        kind: what the data looks like: where no teacher is named, that says which one it is.
     """
-    if own is not None or asked.weights or asked.name not in ("auto", *EMBEDDED):
+    if asked.name == "auto":
+        asked = replace(asked, name=default_for(kind))
+    if own is not None or asked.weights or asked.name not in EMBEDDED:
         teacher = own or load_teacher(asked, line=line)
         return Expected(teacher.modality, lambda: teacher)
     with_one = ThreadPoolExecutor(1, thread_name_prefix="teacher")

@@ -20,11 +20,13 @@ from tutelage.files import cache_root
 from tutelage.heads.choose import HeadChoice, class_weights
 from tutelage.heads.rows import TrainingRows
 from tutelage.modality import InputSpec, Item
+from tutelage.network.decision import Mode
 from tutelage.run import Run
 from tutelage.teachers import Line, Teacher
+from tutelage.teachers.tuning import tuning_rate
 from tutelage.training.budget import Plan, fit_to_time, left
 from tutelage.training.options import FitOptions
-from tutelage.training.recipe import views_for
+from tutelage.training.recipe import Recipe, recipe_for, views_for
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,13 @@ class Lesson:
     def depth(self) -> int:
         """L: the number of stages."""
         return len(self.teacher.card.stages)
+
+    def recipe(self, mode: Mode) -> Recipe:
+        """All training numbers of a mode."""
+        return recipe_for(
+            mode, len(self.parts.train), len(self.classes), rate=tuning_rate(self.teacher.card),
+            random_views=self.teacher.modality.random_views,
+        )  # fmt: skip
 
     def labels(self, indices: Sequence[int]) -> list[str]:
         """Label names of items."""
@@ -153,7 +162,9 @@ def open_lesson(checked: Checked, parts: Parts, teacher: Teacher, options: FitOp
     dataset = checked.dataset
     spec = input_spec(teacher, checked, parts.train)
     items = [example.item for example in dataset.examples]
-    views = views_for(len(parts.train), len(dataset.classes))
+    views = (
+        views_for(len(parts.train), len(dataset.classes)) if teacher.modality.random_views else 1
+    )
     with run.phase("engine"):
         sample = _sample(teacher, spec, items, parts) if len(items) * views >= MANY else None
         engine = engine_for(teacher, spec, options.device, asked=options.engine, sample=sample)

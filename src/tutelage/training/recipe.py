@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tutelage.network.decision import Mode
+from tutelage.teachers.tuning import USUAL
 
 
 @dataclass(frozen=True)
@@ -47,16 +48,21 @@ def views_for(n: int, classes: int) -> int:
     return 1 if each >= 50 else 2 if each > 10 else 4
 
 
-def recipe_for(mode: Mode, n: int, classes: int) -> Recipe:
-    """The recipe for n training images of some classes."""
-    views = views_for(n, classes)
+def recipe_for(mode: Mode, n: int, classes: int, *, rate: float = USUAL, random_views: bool = True) -> Recipe:  # fmt: skip
+    """The recipe for n training images of some classes.
+
+    Args:
+        rate: what the teacher's family of networks is tuned at (see ``teachers.tuning``).
+        random_views: whether an item has any beside the plain one.
+    """
+    views, least = (views_for(n, classes), 2) if random_views else (1, 1)
     if mode == "deep":
         return Recipe(mode, views, 0, 0, 0.0, 0.0, 1.0, 0.0)
     epochs = epochs_for(n) if mode == "mid" else min(12, epochs_for(n))
     if mode == "scratch":
-        return Recipe(mode, max(2, views), 3 * epochs, 32, 1e-3, 0.05, 1.0, 0.15)
+        return Recipe(mode, max(least, views), 3 * epochs, 32, 1e-3 * rate / USUAL, 0.05, 1.0, 0.15)
     decay = 1.0 if mode == "mid" else 0.8
-    return Recipe(mode, max(2, views), epochs, 32, 3e-4, 0.05, decay, 0.15)
+    return Recipe(mode, max(least, views), epochs, 32, rate, 0.05, decay, 0.15)
 
 
 def epochs_for(n: int) -> int:
