@@ -11,11 +11,26 @@ from pathlib import Path
 import numpy as np
 
 WORDS = {
-    "weather": "sun rain wind cloud storm snow frost heat fog hail".split(),
-    "money": "card cash bank loan price debt coin tax rent sale".split(),
-    "food": "bread soup apple cheese rice salt fish cake tea bean".split(),
+    "weather": ["sun", "rain", "wind", "cloud", "storm", "snow", "frost", "heat", "fog", "hail"],
+    "money": ["card", "cash", "bank", "loan", "price", "debt", "coin", "tax", "rent", "sale"],
+    "food": ["bread", "soup", "apple", "cheese", "rice", "salt", "fish", "cake", "tea", "bean"],
 }
-FILLERS = "the a of and is was very my your this that with for some".split()
+FILLERS = [
+    "the",
+    "a",
+    "of",
+    "and",
+    "is",
+    "was",
+    "very",
+    "my",
+    "your",
+    "this",
+    "that",
+    "with",
+    "for",
+    "some",
+]
 
 
 @functools.cache
@@ -26,8 +41,15 @@ def _made() -> Path:
     from transformers import BertConfig, BertModel
 
     folder = Path(tempfile.mkdtemp(prefix="tiny-bert-"))
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *FILLERS, *(w for ws in WORDS.values() for w in ws)]
-    letters = [c for c in "abcdefghijklmnopqrstuvwxyz0123456789.,!?'-+="]
+    words = [
+        "[PAD]",
+        "[UNK]",
+        "[CLS]",
+        "[SEP]",
+        *FILLERS,
+        *(w for ws in WORDS.values() for w in ws),
+    ]
+    letters = list("abcdefghijklmnopqrstuvwxyz0123456789.,!?'-+=")
     vocabulary = dict.fromkeys([*words, *letters, *("##" + c for c in letters)])
     table = {word: number for number, word in enumerate(vocabulary)}
     tokenizer = Tokenizer(models.WordPiece(table, unk_token="[UNK]"))

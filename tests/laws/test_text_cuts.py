@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from text_kit import WORDS, sentences, tiny_bert
 
+from text_kit import WORDS, sentences, tiny_bert
 from tutelage.features.activations import Activations
 from tutelage.features.engine import run
 from tutelage.features.extract import Counters, Extractor, Wanted, stream
@@ -42,7 +42,9 @@ def test_it_is_the_librarys_own_network(teacher, tmp_path):
 
     model = BertModel.from_pretrained(tiny_bert(tmp_path)).eval()
     batch = {k: torch.from_numpy(a) for k, a in batch_of(teacher, TEXTS[:9]).items()}
-    hidden = model(input_ids=batch["x"].long(), attention_mask=batch["mask"].long()).last_hidden_state
+    hidden = model(
+        input_ids=batch["x"].long(), attention_mask=batch["mask"].long()
+    ).last_hidden_state
     mask = batch["mask"][:, :, None].float()
     mean = (hidden * mask).sum(1) / mask.sum(1)
     assert torch.equal(teacher.network.tail(0)(batch)["x"], mean)
@@ -91,7 +93,9 @@ def test_only_true_tokens_are_kept_and_come_back(teacher, cut, tmp_path):
         expected = [int((teacher.modality.augment(t, spec, None) >= 0).sum()) for t in TEXTS]
         assert lengths.tolist() == expected
         files = sum(p.stat().st_size for p in tmp_path.rglob("*.safetensors"))
-        place = 4 + 1 if cut == 0 else 32 * 2 + 1  # a token and its mark; a vector in half precision and its mark
+        place = (
+            4 + 1 if cut == 0 else 32 * 2 + 1
+        )  # a token and its mark; a vector in half precision and its mark
         beside = 8 + 36 + 32 * 2 * cut  # length, key, pooled taps
         assert files < lengths.sum() * place + len(TEXTS) * beside + 4096
         for places, block in rows.alike():

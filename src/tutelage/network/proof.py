@@ -47,23 +47,23 @@ def faults(network: Network, given: Tensor | Activation, reference: Tensor | Non
 
 
 @torch.no_grad()
-def smallest(network: Network, pixels: Tensor) -> int:
+def smallest(network: Network, example: Tensor) -> int:
     """The smallest size in pixels from which on its stages still agree with the network; its own at most.
 
     Args:
-        pixels: one example at its own size, ``(1, C, H, W)``.
+        example: one example at its own size, ``(1, C, H, W)``.
     """
-    own, least = pixels.shape[-1], pixels.shape[-1]
+    own, least = example.shape[-1], example.shape[-1]
     for size in reversed([s for s in SIZES if s < own]):
-        if not _takes(network, nn.functional.interpolate(pixels, (size, size))):
+        if not _takes(network, nn.functional.interpolate(example, (size, size))):
             break
         least = size
     return int(least)
 
 
-def _takes(network: Network, pixels: Tensor) -> bool:
+def _takes(network: Network, example: Tensor) -> bool:
     try:
         with contextlib.redirect_stderr(io.StringIO()):  # traced code tells there where it fails
-            return not faults(network, pixels)
+            return not faults(network, example)
     except (RuntimeError, ValueError, AssertionError, IndexError, TypeError):
         return False  # too small for its kernels, or made for one size
