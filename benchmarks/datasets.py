@@ -73,7 +73,7 @@ def texts(name: str, **dials: Any) -> Source:
     with table.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         writer.writerow(["text", "label", "split"])
-        writer.writerows(row if row[2] else row[:2] + ("",) for row in rows)
+        writer.writerows(rows)
     return Source(table, dials)
 
 
