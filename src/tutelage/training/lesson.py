@@ -23,7 +23,7 @@ from tutelage.modality import InputSpec, Item
 from tutelage.network.decision import Mode
 from tutelage.run import Run
 from tutelage.teachers import Line, Teacher
-from tutelage.teachers.tuning import tuning_rate
+from tutelage.teachers.tuning import habit_of
 from tutelage.training.budget import Plan, fit_to_time, left
 from tutelage.training.options import FitOptions
 from tutelage.training.recipe import Recipe, recipe_for, views_for
@@ -92,7 +92,7 @@ class Lesson:
     def recipe(self, mode: Mode) -> Recipe:
         """All training numbers of a mode."""
         return recipe_for(
-            mode, len(self.parts.train), len(self.classes), rate=tuning_rate(self.teacher.card),
+            mode, len(self.parts.train), len(self.classes), rate=habit_of(self.teacher.card).rate,
             random_views=self.teacher.modality.random_views,
         )  # fmt: skip
 

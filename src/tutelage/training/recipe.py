@@ -52,7 +52,7 @@ def recipe_for(mode: Mode, n: int, classes: int, *, rate: float = USUAL, random_
     """The recipe for n training images of some classes.
 
     Args:
-        rate: what the teacher's family of networks is tuned at (see ``teachers.tuning``).
+        rate: what the teacher's family of networks is tuned at, see ``teachers.tuning``.
         random_views: whether an item has any beside the plain one.
     """
     views, least = (views_for(n, classes), 2) if random_views else (1, 1)
