@@ -54,7 +54,7 @@ def form_of(card: Card, tensors: Callable[[], dict[str, Any]], own: Callable[[],
 
 def kind_of(card: Card) -> str:
     """What a teacher of this card looks at: the family of its modality."""
-    texts = read_blueprint(card.architecture).source == "transformers"
+    texts = card.architecture.partition(":")[0] == "transformers"
     return TEXTS.family if texts else IMAGES.family
 
 
