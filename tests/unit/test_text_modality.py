@@ -1,9 +1,11 @@
 """Reading, checking and comparing texts; tokens as the tokenizers library makes them; tables of texts."""
 
+import io
 import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import tutelage as tl
 from text_kit import reviews, tiny_bert
@@ -190,3 +192,28 @@ def test_what_to_predict(tmp_path):
     found = open_unlabelled(["what a film", tmp_path / "r.csv", tmp_path / "d.txt"], TEXTS)
     assert found[0].item == "what a film" and len(found) == 1 + 6 + 1
     assert found[-1].item == tmp_path / "d.txt"
+
+
+# -- pictures --------------------------------------------------------------------------------------------
+
+
+def picture(png: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
+
+
+def test_heat_colours_the_token_that_speaks(tmp_path):
+    modality = texts_of(tokens(tmp_path), 64)
+    heat = np.zeros((1, 8))
+    cold = picture(modality.attribute("sun and rain", _spec(), heat))
+    heat[0, 1] = 2.0
+    hot = picture(modality.attribute("sun and rain", _spec(), heat))
+    assert cold.shape == hot.shape and cold.min(2).max() == 255
+    moved = np.argwhere((hot != cold).any(2))
+    assert len(moved) and np.median(hot[hot[:, :, 1] < 100], axis=0)[0] > 100, "red where it is hot"
+    assert moved[:, 1].max() - moved[:, 1].min() < 80, "one token alone"
+
+
+@pytest.mark.parametrize("text", ["short", "word " * 400, "какой фильм"])
+def test_a_card_of_a_text(text):
+    card = picture(TEXTS.show(text, 96))
+    assert card.shape[1] == 96 and card.min() < 128

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from tutelage.errors import UsageError
 from tutelage.modality.record import Fingerprint, InputSpec, Item, Modality
 from tutelage.modality.text_check import DEFECTS, check
+from tutelage.modality.text_heat import attribute
 from tutelage.modality.text_near import confirm, fingerprint_of
 from tutelage.modality.text_read import read
 from tutelage.modality.text_show import show
@@ -72,4 +73,5 @@ def texts_of(tokens: Tokens, limit: int) -> Modality:
         name=f"{TEXTS.name}/{tokens.digest[:12]}-{limit}",
         check=partial(check, count=tokens.count, limit=limit),
         augment=tokens.augment,
+        attribute=partial(attribute, tokens),
     )
