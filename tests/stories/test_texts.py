@@ -161,3 +161,28 @@ def test_code_in_a_configuration_is_not_run(place, tmp_path):
     done = run("fit", place / "reviews.csv", "--teacher", folder, "--json", "--out", tmp_path, check=False)  # fmt: skip
     assert json.loads(done.stdout)["error"]["kind"] == "unknown-architecture"
     assert not (tmp_path / "ran").exists()
+
+
+def test_lora_trains_little_and_leaves_nothing_behind(place):
+    made = fit_run(place / "reviews.csv", teacher=str(place / "tiny"), freeze="layer.1", lora=True, out=place / "runs")  # fmt: skip
+    whole = made.results["parameters"]
+    assert whole["trainable"] < 0.3 * whole["total"] and made.results["test"]["accuracy"] > 0.8
+    if made.results["mode"] == "mid":  # else the guard shipped the frozen head
+        assert made.student.facts.recipe["rank"] == 8
+        assert set(made.student.teacher.tensors()) == set(made.student.facts.card.owners)
+    again = load(made.run)
+    assert np.array_equal(again.predict_proba(["a loan"]), made.student.predict_proba(["a loan"]))
+
+
+def test_lora_needs_a_tail(place):
+    done = run("fit", place / "reviews.csv", "--lora", "--mode", "deep", "--json", check=False)
+    assert done.returncode == 2 and json.loads(done.stdout)["error"]["kind"] == "contradiction"
+
+
+def test_a_student_learns_more_texts_and_forgets_them(fitted, place, tmp_path):
+    with (tmp_path / "more.csv").open("w", newline="") as stream:
+        csv.writer(stream).writerows([("text", "label"), *((t, "food") for t in sentences("food", 8, 77))])  # fmt: skip
+    more = told("fit", tmp_path / "more.csv", "--extend", fitted.run, "--out", tmp_path)
+    assert more["change"]["added"] == 8
+    less = told("fit", tmp_path / "more.csv", "--forget", more["run"], "--out", tmp_path)
+    assert less["change"]["forgotten"] == 8

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 
 from tutelage.modality import Modality
 from tutelage.modality.images import images_of
+from tutelage.modality.known import known_modality
 from tutelage.teachers.defaults import default_for
 from tutelage.teachers.embedded import EMBEDDED
 from tutelage.teachers.origin import Asked
 from tutelage.teachers.published import Line
-from tutelage.teachers.zoo import Teacher, load_teacher
+from tutelage.teachers.zoo import Teacher, load_teacher, wrong_modality
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,21 @@ def expect(asked: Asked, own: Teacher | None, line: Line, kind: Modality | None 
         asked: see ``load_teacher``.
         own: a teacher that is there already.
         line: how fetching is told.
-        kind: what the data looks like: where no teacher is named, that says which one it is.
+        kind: what the data looks like, if anything tells: where no teacher is named, that says which one it is.
+
+    Raises:
+        UsageError: the teacher does not look at such data.
     """
     if asked.name == "auto":
         asked = replace(asked, name=default_for(kind))
+    expected = _begun(asked, own, line)
+    known = known_modality(expected.modality.name)
+    if kind is not None and known is not None and known.family != kind.family:
+        raise wrong_modality(own.card.name if own else asked.name, known, kind)
+    return expected
+
+
+def _begun(asked: Asked, own: Teacher | None, line: Line) -> Expected:
     if own is not None or asked.weights or asked.name not in EMBEDDED:
         teacher = own or load_teacher(asked, line=line)
         return Expected(teacher.modality, lambda: teacher)

@@ -100,11 +100,16 @@ def load_teacher(asked: str | Asked = "auto", modality: Modality | None = None, 
     wanted = replace(wanted, name=default_for(modality)) if wanted.name == "auto" else wanted
     teacher = open_teacher(origin_of(wanted, line or Line()), wanted.channels)
     if modality is not None and not looks_at(teacher, modality):
-        raise UsageError(
-            "wrong-modality", given=f"teacher {teacher.card.name}, which looks at {teacher.modality.family}",
-            expected=f"a teacher for {modality.family}", next=f"Leave --teacher out, or take: --teacher {default_for(modality)}",
-        )  # fmt: skip
+        raise wrong_modality(teacher.card.name, teacher.modality, modality)
     return teacher
+
+
+def wrong_modality(name: str, own: Modality, wanted: Modality) -> UsageError:
+    """The one error for a teacher that does not look at such data."""
+    return UsageError(
+        "wrong-modality", given=f"teacher {name}, which looks at {own.family}", expected=f"a teacher for {wanted.family}",
+        next=f"Leave --teacher out, or take: --teacher {default_for(wanted)}",
+    )  # fmt: skip
 
 
 def looks_at(teacher: Teacher, modality: Modality) -> bool:

@@ -25,7 +25,7 @@ from tutelage.run import Run
 from tutelage.teachers import Line, Teacher
 from tutelage.teachers.tuning import habit_of
 from tutelage.training.budget import Plan, fit_to_time, left
-from tutelage.training.options import FitOptions
+from tutelage.training.options import RANK, FitOptions
 from tutelage.training.recipe import Recipe, recipe_for, views_for
 
 
@@ -58,6 +58,7 @@ class Lesson:
         chosen: why this teacher.
         engine: what runs it, and why.
         dropped: what was left out for time, in sentences.
+        rank: of LoRA; 0 where the weights themselves are tuned.
     """
 
     checked: Checked
@@ -71,6 +72,7 @@ class Lesson:
     chosen: Chosen = Chosen()
     engine: EngineChoice | None = None
     dropped: tuple[str, ...] = ()
+    rank: int = 0
     probes: dict[tuple[int, ...], HeadChoice] = field(default_factory=dict)
     """Heads fitted so far, by the items they were fitted on."""
 
@@ -93,7 +95,7 @@ class Lesson:
         """All training numbers of a mode."""
         return recipe_for(
             mode, len(self.parts.train), len(self.classes), rate=habit_of(self.teacher.card).rate,
-            random_views=self.teacher.modality.random_views,
+            random_views=self.teacher.modality.random_views, rank=self.rank,
         )  # fmt: skip
 
     def labels(self, indices: Sequence[int]) -> list[str]:
@@ -176,7 +178,7 @@ def open_lesson(checked: Checked, parts: Parts, teacher: Teacher, options: FitOp
     with Activations(teacher, spec, engine.spec, items, checked.digests, announce=run.progress, say=lambda said: run.log({"cache": said})) as activations:  # fmt: skip
         yield Lesson(
             checked, plan.parts, teacher, activations, plan.views, run, options.seed,
-            chosen=chosen, engine=engine, dropped=plan.dropped,
+            chosen=chosen, engine=engine, dropped=plan.dropped, rank=RANK if options.lora else 0,
         )  # fmt: skip
 
 

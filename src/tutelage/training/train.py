@@ -120,8 +120,7 @@ def _tuned(lesson: Lesson, decision: FreezeDecision, recipe: Recipe, tuned: Tune
     with lesson.run.phase("calibrate"):
         student = _calibrated(lesson, draft, tuned)
     head = tuned.head.weight.size + tuned.head.bias.size
-    trainable = head + sum(stage.parameters for stage in card.stages[decision.frozen :])
-    return Trained(student, decision, trainable, card.parameters + head)
+    return Trained(student, decision, tuned.trainable, card.parameters + head)
 
 
 def _calibrated(lesson: Lesson, draft: Student, tuned: Tuned) -> Student:
