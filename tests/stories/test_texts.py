@@ -186,3 +186,11 @@ def test_a_student_learns_more_texts_and_forgets_them(fitted, place, tmp_path):
     assert more["change"]["added"] == 8
     less = told("fit", tmp_path / "more.csv", "--forget", more["run"], "--out", tmp_path)
     assert less["change"]["forgotten"] == 8
+
+
+def test_what_a_teacher_looks_like_inside_costs_no_download(tmp_path):
+    shown = told("teachers", "show", "minilm", TUTELAGE_CACHE=str(tmp_path), TUTELAGE_OFFLINE="1")
+    assert shown["width"] == 384 and shown["parameters"] == 22_565_376 and not shown["cached"]
+    assert [row["stage"] for row in shown["stages"]][-2:] == ["layer.6", "pool"]
+    listed = told("teachers", "--name", "minilm", TUTELAGE_CACHE=str(tmp_path))["teachers"]
+    assert [(row["name"], row["modality"], row["cached"]) for row in listed] == [("minilm", "text", False)]  # fmt: skip

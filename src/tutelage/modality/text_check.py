@@ -12,7 +12,7 @@ from tutelage.errors import DataError
 from tutelage.files import digest_bytes
 from tutelage.modality.record import Facts, Item
 from tutelage.modality.text_near import fingerprint_of
-from tutelage.modality.text_read import has_letters, read_encoded
+from tutelage.modality.text_read import UNSEEN, has_letters, read_encoded
 
 Count = Callable[[str], int]
 
@@ -22,9 +22,6 @@ MARKUP = re.compile(
     re.IGNORECASE,
 )
 """Tags and entities of HTML."""
-
-INVISIBLE = re.compile("[\u200b-\u200f\u2060-\u2064\ufeff\u00ad\u202a-\u202e]")
-"""Characters that nobody sees: zero-width, direction marks, soft hyphens."""
 
 LETTERS = 200
 """Letters that the script is told by, at most."""
@@ -68,7 +65,7 @@ def _defects(text: str, encoding: str, tokens: int | None, limit: int) -> list[t
         found.append(("encoding", "the file is not UTF-8"))
     if marks := MARKUP.findall(text):
         found.append(("markup", f"HTML remains, e.g. {marks[0]}"))
-    if hidden := INVISIBLE.findall(text):
+    if hidden := UNSEEN.findall(text):
         found.append(("invisible", f"{len(hidden)} characters that nobody sees, e.g. U+{ord(hidden[0]):04X}"))  # fmt: skip
     if "\ufffd" in text:
         found.append(("broken-characters", "the mark of a character that was lost"))

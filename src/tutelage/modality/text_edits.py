@@ -21,6 +21,8 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from tutelage.modality.text_read import UNSEEN
+
 KINDS = ("swap", "drop", "double", "neighbour", "homoglyph", "zero-width")
 VISIBLE = KINDS[:4]
 
@@ -35,7 +37,6 @@ HOMOGLYPHS = {
     "K": "\u041a", "M": "\u041c", "O": "\u041e", "P": "\u0420", "S": "\u0405", "T": "\u0422", "X": "\u0425",
 }  # fmt: skip
 ZERO_WIDTH = "\u200b"
-UNSEEN = re.compile("[\u200b-\u200f\u2060-\u2064\ufeff\u00ad\u202a-\u202e]")
 LATIN = {glyph: letter for letter, glyph in HOMOGLYPHS.items()}
 
 Objective = Callable[[Sequence[str]], npt.NDArray[np.floating]]

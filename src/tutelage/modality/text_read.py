@@ -7,6 +7,7 @@ no text           bytes with zeros in them, and texts of nothing but white space
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from pathlib import Path
 
@@ -15,6 +16,9 @@ import numpy as np
 from tutelage.errors import DataError
 from tutelage.files import decoded
 from tutelage.modality.record import Item
+
+UNSEEN = re.compile("[\u200b-\u200f\u2060-\u2064\ufeff\u00ad\u202a-\u202e]")
+"""Characters that nobody sees: zero-width, direction marks, soft hyphens."""
 
 LARGEST = 1 << 24
 """Bytes of one document; more is a data file, not a text."""
