@@ -254,21 +254,21 @@ def compare(
 
 
 def view(
-    subject: Any, photos: Any = None, labels: Sequence[str] | None = None, *, teacher: Any = None, stages: Sequence[str] = (),
-    channels: int = 12, patches: int = 6, images: int = 256, quick: bool = False, steps: int = 96, seed: int = 0,
+    subject: Any, data: Any = None, labels: Sequence[str] | None = None, *, teacher: Any = None, stages: Sequence[str] = (),
+    channels: int = 12, patches: int = 6, items: int = 256, quick: bool = False, steps: int = 96, seed: int = 0,
     code: str | Path | None = None, out: str | Path = "runs", listener: Listener = silent,
 ) -> dict[str, Any]:  # fmt: skip
     """What each stage sees: filters, the most exciting patches, synthesised pictures, and figures along depth.
 
     Args:
         subject: the folder of a finished fit; or, with ``teacher``, labelled items as ``fit`` takes them.
-        photos: other labelled items for a finished fit to look at; its own if None.
+        data: other labelled items for a finished fit to look at; its own if None.
         labels: for a list or an array of items.
         teacher: look at this teacher, before any training; or the module, if the fit's teacher came from Python.
         stages: names of those whose channels are shown; all if none.
         channels: shown of each stage.
         patches: shown of each channel.
-        images: items that are looked at, at most.
+        items: that are looked at, at most.
         quick: leave the synthesis out.
         steps: of the synthesis.
         seed: of the synthesis.
@@ -290,10 +290,10 @@ def view(
     own = teacher if isinstance(teacher, Teacher) or teacher is None else _as_teacher(teacher)
     finished = isinstance(subject, str | Path) and (Path(subject) / "args.json").exists()
     if teacher is None or (own is not None and finished):
-        seen = finished_fit(Path(subject), photos, labels, own, code)
+        seen = finished_fit(Path(subject), data, labels, own, code)
     else:
         seen = of_teacher(_options(teacher=own.card.name if own else teacher), _named(subject), labels, own)  # fmt: skip
-    wish = Wish(tuple(stages), channels, patches, not quick, steps=steps, seed=seed, items=images)
+    wish = Wish(tuple(stages), channels, patches, not quick, steps=steps, seed=seed, items=items)
     args = {"subject": str(subject) if isinstance(subject, str | Path) else None, "source": None, "wish": wish.as_json()}  # fmt: skip
     return tell_view(seen, wish, open_run(Path(out), "view", seen.name, args, listener))
 

@@ -46,7 +46,7 @@ def fitted(photos, place):
 
 @pytest.fixture(scope="module")
 def atlas(fitted, place):
-    return told("view", fitted.run, "--channels", 2, "--patches", 3, "--steps", 2, "--images", 30, "--out", place)  # fmt: skip
+    return told("view", fitted.run, "--channels", 2, "--patches", 3, "--steps", 2, "--items", 30, "--out", place)  # fmt: skip
 
 
 def picture(text):
@@ -79,11 +79,11 @@ def test_frozen_stages_are_the_teachers_and_later_ones_moved(atlas, fitted):
 
 def test_the_accuracies_along_depth_are_the_decisions_own(photos, place):
     advised = fit_run(photos, out=place, name="advised")
-    seen = api.view(advised.run, quick=True, channels=1, images=12, out=place)
+    seen = api.view(advised.run, quick=True, channels=1, items=12, out=place)
     decided = {r["stage"]: r for r in advised.results["advice"]["evidence"]["readings"]}
     shown = {row["name"]: row["reading"] for row in seen["stages"] if row["reading"]}
     assert shown and all(reading == decided[name] for name, reading in shown.items())
-    alone = api.view(photos, teacher="auto", quick=True, channels=1, images=12, out=place)
+    alone = api.view(photos, teacher="auto", quick=True, channels=1, items=12, out=place)
     assert alone["of"] is None and alone["student_digest"] is None and alone["synthesis"] is None
     assert {r["name"]: r["reading"] for r in alone["stages"] if r["reading"]} == shown
 
@@ -95,7 +95,7 @@ def test_pictures_and_the_page(atlas):
     assert {*named, "filters"} == set(pictures) and len(named) == 9 * 2 * 2
     assert all(picture(told["picture"]).format == "WEBP" for told in pictures.values())
     page = (folder / "report.html").read_text()
-    assert "illustration, not evidence" in page and "http" not in page
+    assert "illustration, not evidence" in page and "://" not in page
     assert page.count("data:image/webp") == len(pictures) and "<script" not in page
     assert atlas["synthesis"] == {"size": 128, "steps": 2, "seed": 0, "is": "illustration, not evidence"}  # fmt: skip
 

@@ -213,7 +213,11 @@ def test_heat_colours_the_token_that_speaks(tmp_path):
     assert moved[:, 1].max() - moved[:, 1].min() < 80, "one token alone"
 
 
-@pytest.mark.parametrize("text", ["short", "word " * 400, "какой фильм"])
-def test_a_card_of_a_text(text):
-    card = picture(TEXTS.show(text, 96))
-    assert card.shape[1] == 96 and card.min() < 128
+@pytest.mark.parametrize(("text", "line"), [("short", "short"), ("a\n\n b\t", "a b"), ("какой фильм", "какой фильм")])  # fmt: skip
+def test_a_text_on_one_line(text, line):
+    assert TEXTS.excerpt(text) == line
+
+
+def test_a_long_text_is_cut_at_a_word():
+    line = TEXTS.excerpt("word " * 400)
+    assert len(line) <= 240 and line.endswith("word …")

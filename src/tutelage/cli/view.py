@@ -13,17 +13,17 @@ from tutelage.cli.shared import shared
 
 @click.command()
 @click.argument("subject", type=click.Path())
-@click.argument("photos", type=click.Path(), required=False)
+@click.argument("data", type=click.Path(), required=False)
 @click.option("--teacher", help="Look at this teacher, before any training; SUBJECT is then the photos.")  # fmt: skip
 @click.option("--stage", "stages", multiple=True, help="Show channels of this stage only; may be repeated.")  # fmt: skip
 @click.option("--channels", type=click.IntRange(1), default=12, show_default=True, help="Shown of each stage.")  # fmt: skip
 @click.option("--patches", type=click.IntRange(1), default=6, show_default=True, help="Shown of each channel.")  # fmt: skip
-@click.option("--images", type=click.IntRange(2), default=256, show_default=True, help="Of yours that are looked at, at most.")  # fmt: skip
+@click.option("--items", type=click.IntRange(2), default=256, show_default=True, help="Of yours that are looked at, at most.")  # fmt: skip
 @click.option("--quick", "--no-synthesis", "quick", is_flag=True, help="Filters, patches and figures; nothing is synthesised.")  # fmt: skip
 @click.option("--steps", type=click.IntRange(1), default=96, show_default=True, help="Of the synthesis.")  # fmt: skip
 @click.option("--code", type=click.Path(), help="The file that builds the student's network, if that is your own; it is run.")  # fmt: skip
 @shared
-def view(subject: str, photos: str | None, as_json: bool, **dials: Any) -> None:
+def view(subject: str, data: str | None, as_json: bool, **dials: Any) -> None:
     """What the layers see. SUBJECT is a finished fit's folder, or with --teacher your photos.
 
     \b
@@ -34,7 +34,7 @@ def view(subject: str, photos: str | None, as_json: bool, **dials: Any) -> None:
     from tutelage import api
 
     with progress() as listener:
-        told = api.view(subject, photos, listener=listener, **dials)
+        told = api.view(subject, data, listener=listener, **dials)
     if as_json:
         tell_json(told)
     else:
@@ -58,4 +58,4 @@ def _tell(told: Mapping[str, Any]) -> None:
     terminal.print(table)
     for warning in told["warnings"]:
         terminal.print(f"  [yellow]![/] {escape(warning)}")
-    terminal.print(f"{told['images']} images, {told['seconds']['total']:.1f} s; page: {escape(told['run'])}/report.html")  # fmt: skip
+    terminal.print(f"{told['images']} items, {told['seconds']['total']:.1f} s; page: {escape(told['run'])}/report.html")  # fmt: skip
