@@ -95,7 +95,7 @@ def test_pictures_and_the_page(atlas):
     assert {*named, "filters"} == set(pictures) and len(named) == 9 * 2 * 2
     assert all(picture(told["picture"]).format == "WEBP" for told in pictures.values())
     page = (folder / "report.html").read_text()
-    assert "illustration, not evidence" in page and "http" not in page
+    assert "illustration, not evidence" in page and "http:" not in page and "https:" not in page
     assert page.count("data:image/webp") == len(pictures) and "<script" not in page
     assert atlas["synthesis"] == {"size": 128, "steps": 2, "seed": 0, "is": "illustration, not evidence"}  # fmt: skip
 
