@@ -63,3 +63,51 @@ def mnist(count: int = 10_000, **dials: Any) -> Source:
         if not (target / name).exists():
             (target / name).write_bytes(gzip.compress(shape + raw[head : head + count * size], 1))
     return Source(target, dials)
+
+
+def texts(name: str, **dials: Any) -> Source:
+    """A data set of texts with its official parts, as a table with the columns text, label and split."""
+    rows = {"banking77": _banking77, "sst2": _sst2, "trec": _trec, "sms": _sms}[name]()
+    WORK.mkdir(parents=True, exist_ok=True)
+    table = WORK / f"{name}.csv"
+    with table.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["text", "label", "split"])
+        writer.writerows(rows)
+    return Source(table, dials)
+
+
+Texts = list[tuple[str, str, str]]
+
+
+def _text(name: str) -> Path:
+    return SHARED / "data" / "text" / name
+
+
+def _banking77() -> Texts:
+    found = []
+    for part in ("train", "test"):
+        with (_text("banking77") / f"{part}.csv").open(encoding="utf-8", newline="") as stream:
+            found += [(row["text"], row["category"], part) for row in csv.DictReader(stream)]
+    return found
+
+
+def _sst2() -> Texts:
+    found = []
+    for part, file in (("train", "train"), ("val", "dev"), ("test", "test")):
+        lines = (_text("sst2") / f"{file}.tsv").read_text(encoding="utf-8").splitlines()
+        found += [(*line.rsplit("\t", 1), part) for line in lines if line.strip()]
+    return found
+
+
+def _trec() -> Texts:
+    found = []
+    for part in ("train", "test"):
+        lines = (_text("trec") / f"TREC.{part}.all").read_text(encoding="latin-1").splitlines()
+        found += [(line.split(" ", 1)[1], line.split(" ", 1)[0], part) for line in lines if line]
+    return found
+
+
+def _sms() -> Texts:
+    lines = (_text("sms") / "sms.tsv").read_text(encoding="utf-8").splitlines()
+    return [(line.split("\t", 1)[1], line.split("\t", 1)[0], "") for line in lines if line]

@@ -4,7 +4,7 @@ P is the floor: decoding and the trunk, overlapped, over every image that the fi
 engine that it uses; measured here with the same functions and nothing else. Then the fit itself is
 timed from process start to saved student, cold (empty cache) and warm.
 
-    python benchmarks/one_pass.py [--repeat 3]
+    python benchmarks/one_pass.py [--repeat 3] [--data mnist]
 """
 
 from __future__ import annotations
@@ -21,19 +21,21 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-from datasets import trashnet
+from datasets import Source, mnist, trashnet
 
 TUTELAGE = Path(sys.executable).parent / "tutelage"
 
 PASS = """
 import json, sys, time
+import numpy as np
 from tutelage.data import open_source
 from tutelage.features.counters import Counters
 from tutelage.features.extract import Extractor, Wanted, stream
 from tutelage.teachers import load_teacher
 data = open_source(sys.argv[1])
 teacher = load_teacher()
-spec = teacher.card.spec
+seen = np.asarray(teacher.modality.read(data.examples[0].item)).shape
+spec = teacher.modality.spec(teacher.card.spec, [max(seen[:2])])
 from tutelage.features.choice import named
 engine = named(sys.argv[2].replace(" ", "-"), "cpu")
 extractor = Extractor(teacher, len(teacher.card.stages), spec, engine)
@@ -64,9 +66,12 @@ def one_pass(source: Path, cache: Path, engine: str) -> dict:
     return json.loads(done.stdout)
 
 
-def measure() -> dict:
+SOURCES = {"trashnet": trashnet, "mnist": mnist}
+
+
+def measure(data: Source) -> dict:
     """One cold fit, one warm fit, and P between them, on this machine as it is now."""
-    source = trashnet().path
+    source = data.path
     with tempfile.TemporaryDirectory() as scratch:
         cold_cache, out = Path(scratch) / "cache", Path(scratch) / "runs"
         cold, told = fit(source, out, cold_cache)
@@ -86,8 +91,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeat", type=int, default=1)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--data", choices=SOURCES, default="trashnet", help="mnist: 10,000 images")
     arguments = parser.parse_args()
-    runs = [measure() for _ in range(arguments.repeat)]
+    runs = [measure(SOURCES[arguments.data]()) for _ in range(arguments.repeat)]
     if arguments.json:
         print(json.dumps(runs))
         return

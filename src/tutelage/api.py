@@ -12,7 +12,6 @@ from tutelage.data import Checked, open_source
 from tutelage.data import check as check_data
 from tutelage.errors import UsageError
 from tutelage.modality import Modality
-from tutelage.modality.images import IMAGES
 from tutelage.network.decision import MODES
 from tutelage.pipeline import tell_change, tell_story, tell_verdict, tell_view
 from tutelage.report import Advised, Fitted
@@ -175,7 +174,7 @@ def change_run(parent: str | Path, source: Any, labels: Sequence[str] | None = N
     return tell_change(folder, named or source, labels, run, forget)
 
 
-def check(source: Any, labels: Sequence[str] | None = None, *, modality: Modality = IMAGES, group_by: str | None = None, test: Any = None, listener: Listener = silent) -> Checked:  # fmt: skip
+def check(source: Any, labels: Sequence[str] | None = None, *, modality: Modality | None = None, group_by: str | None = None, test: Any = None, listener: Listener = silent) -> Checked:  # fmt: skip
     """Everything that is wrong with the data, at once; reads every item whole, changes nothing.
 
     Returns:

@@ -60,3 +60,11 @@ class TrainingError(TutelageError):
 
 class NotYetError(TutelageError):
     """A task or a modality does not have what was asked for."""
+
+
+def missing_extra(extra: str, package: str, what: str) -> UsageError:
+    """The one error for a package that only some data needs and that is not installed."""
+    return UsageError(
+        "missing-extra", given=f"{what}, without the package {package}", expected=f"the extra `{extra}` of tutelage",
+        next=f'Type: pip install "tutelage[{extra}]"',
+    )  # fmt: skip

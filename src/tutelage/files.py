@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import csv
 import errno
@@ -25,6 +26,8 @@ except ImportError:  # Windows has no flock; locks are then advisory no-ops
     fcntl = None  # type: ignore[assignment]
 
 Arrays = Mapping[str, npt.NDArray[Any]]
+
+_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))  # fmt: skip
 
 
 def digest_bytes(*parts: bytes) -> str:
@@ -117,6 +120,23 @@ def write_text(path: Path, content: str) -> None:
 def write_json(path: Path, value: object) -> None:
     """Write indented JSON atomically; NaN is refused."""
     write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def decoded(raw: bytes) -> tuple[str, str]:
+    """Bytes as text, and the encoding: by the byte order mark, else UTF-8, else Windows-1252 (then Latin-1).
+
+    Raises:
+        ValueError: they are no text: zero bytes, or not what their mark promises.
+    """
+    marked = next((name for mark, name in _MARKS if raw.startswith(mark)), None)
+    if marked is not None:
+        return raw.decode(marked), marked
+    if b"\0" in raw:
+        raise ValueError("it has zero bytes, which no text has")
+    for encoding in ("utf-8", "cp1252"):
+        with contextlib.suppress(UnicodeDecodeError):
+            return raw.decode(encoding), encoding
+    return raw.decode("latin-1"), "latin-1"
 
 
 def read_json(path: Path) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tutelage.advisor import advise, settle, take
-from tutelage.data import check, open_source, split, thin
+from tutelage.data import check, claimed, open_source, split, thin
 from tutelage.report import Advised, Fitted, evaluate_test, ship, tell_advice
 from tutelage.report.change import read_register, score_again, ship_change, test_items
 from tutelage.report.view import tell_atlas
@@ -68,7 +68,7 @@ def tell_view(subject: Subject, wish: Wish, run: Run) -> dict[str, Any]:
 def prepared(source: Any, labels: Any, options: FitOptions, run: Run, own_teacher: Teacher | None = None) -> Iterator[Lesson]:  # fmt: skip
     """The data checked while the teacher loads, and split; the teacher chosen if there are several, the cache open."""
     with run.phase("teacher"):
-        expected = expect(take(options), own_teacher, fetching(run))
+        expected = expect(take(options), own_teacher, fetching(run), claimed(source))
     with run.phase("check"), open_facts(source) as facts:
         data = open_source(source, labels=labels, modality=expected.modality, group_by=options.group_by, test=options.test, companion=options.companion)  # fmt: skip
         checked = check(data, full=False, facts_cache=facts, progress=run.told("check"), near=options.near_duplicates)  # fmt: skip

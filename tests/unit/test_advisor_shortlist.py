@@ -5,6 +5,7 @@ import pytest
 from tutelage.advisor import shortlist
 from tutelage.advisor.shortlist import parse_teachers
 from tutelage.errors import UsageError
+from tutelage.modality.images import IMAGES
 from tutelage.teachers import DEFAULT, Asked
 from tutelage.teachers.lockfile import Locked
 from tutelage.teachers.shelf import Row
@@ -74,7 +75,7 @@ def offered(monkeypatch):
 
 def test_auto_is_the_default_the_best_and_the_cheapest_of_those_that_are_free_and_here(offered):
     assert [one.name for one in parse_teachers("auto")] == [DEFAULT, "tiny", "good", "large"]
-    assert offered == {"cached": True}
+    assert offered == {"cached": True, "modality": IMAGES}
 
 
 def test_auto_on_a_fresh_machine_is_the_embedded_teacher(own_cache):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import json
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -222,7 +223,7 @@ def test_lists_and_arrays_from_python(tmp_path):
     dataset = open_source(array, labels=np.array([2, 10, 2, 10]))
     assert dataset.classes == ("2", "10") and dataset.examples[3].name == "index 3"
     paths = [str(save(tmp_path / f"{n}.png", n)) for n in range(2)]
-    assert open_source(paths, labels=["a", "b"]).examples[1].item == paths[1]
+    assert open_source(paths, labels=["a", "b"]).examples[1].item == Path(paths[1])
     with pytest.raises(UsageError, match="without labels"):
         open_source(array)
     with pytest.raises(UsageError, match="4 items and 3 labels"):

@@ -150,7 +150,7 @@ def _dearer(trial: Trial, cheap: Trial, shrink: float) -> str:
         return ""
     gap, _ = paired(trial.correct, cheap.correct)
     return (
-        f"{trial.cost / cheap.cost:.1f} times the cost of {cheap.name} an image for "
+        f"{trial.cost / cheap.cost:.1f} times the cost of {cheap.name} an item for "
         f"{100 * gap:+.1f} points, less than a standard error"
     )
 

@@ -10,7 +10,6 @@ from tutelage.features.choice import speed
 from tutelage.network.decision import mode_of
 from tutelage.training.lesson import Lesson
 from tutelage.training.pace import remembered_rate
-from tutelage.training.recipe import recipe_for
 
 BACKWARD = 3.0
 """A training step costs as much as three passes forwards: one there, two back."""
@@ -47,7 +46,7 @@ def cost(lesson: Lesson, cut: int) -> Cost:
     (DESIGN section 9).
     """
     n, depth = len(lesson.parts.train), lesson.depth
-    recipe = recipe_for(mode_of(cut, depth), n, len(lesson.classes))
+    recipe = lesson.recipe(mode_of(cut, depth))
     features = n * lesson.views * lesson.activations.extractor(depth).row_bytes
     if cut == depth:
         return Cost(cut, 0.0, features / 1e6, 600.0)

@@ -172,7 +172,7 @@ def learning_curve(table: Features, facts: TrainingRows) -> tuple[Curve | None, 
     """
     part = folds(facts.groups, facts.truth, QUARTERS)
     if int(part.max()) + 1 < QUARTERS or len(table) < SMALLEST * QUARTERS * facts.targets.shape[1]:
-        return None, f"{len(table) / facts.targets.shape[1]:.0f} images a class are too few for a learning curve"  # fmt: skip
+        return None, f"{len(table) / facts.targets.shape[1]:.0f} items a class are too few for a learning curve"  # fmt: skip
     points = [_point(table, facts, part < k) for k in range(1, QUARTERS)]
     whole = left_out_head(table, facts)
     points.append((len(table), 1 - float(whole.correct.mean()), _error(whole.correct)))

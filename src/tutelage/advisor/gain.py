@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
@@ -22,6 +22,7 @@ import numpy as np
 
 from tutelage.advisor.evidence import Evidence
 from tutelage.teachers import Card
+from tutelage.teachers.tuning import Habit, habit_of
 
 ENOUGH = 20
 """Images a class from which a tail can be tuned without losing more than it wins (BSCD-FSL)."""
@@ -99,14 +100,8 @@ def classical(kind: str, evidence: Evidence, near: float | None) -> float:
         near: similarity to the teacher's own data, 0..1; None counts as a half.
     """
     known = 0.5 if near is None else near
-    few = max(0.0, math.log2(ENOUGH / evidence.each))
-    dear = 0.005 if kind == "full" else 0.0
-    return (
-        SHARE[kind] * evidence.headroom * (1 - known)
-        - NEAR_COSTS * known**2
-        - FEW_COSTS * few
-        - dear
-    )
+    won = SHARE[kind] * evidence.headroom * (1 - known) - NEAR_COSTS * known**2
+    return won - _losses(kind, evidence)
 
 
 def expected_gains(evidence: Evidence, near: float | None, card: Card, cuts: Sequence[int], doubts: Mapping[str, Doubt] | None = None) -> dict[int, Gain]:  # fmt: skip
@@ -118,11 +113,27 @@ def expected_gains(evidence: Evidence, near: float | None, card: Card, cuts: Seq
         cuts: K.
         doubts: by kind of cut; those that are shipped if not given.
     """
-    known, found = doubts or shipped(), {}
+    known, habit, found = doubts or shipped(), habit_of(card), {}
     for cut in cuts:
         kind = kind_of(card, cut)
-        found[cut] = NOTHING if kind == "deep" else known[kind].around(classical(kind, evidence, near), evidence.each)  # fmt: skip
+        found[cut] = NOTHING if kind == "deep" else _expected(kind, evidence, near, habit, known[kind])  # fmt: skip
     return found
+
+
+def _expected(kind: str, evidence: Evidence, near: float | None, habit: Habit, doubt: Doubt) -> Gain:  # fmt: skip
+    """By the family's own experience where it has some and nothing tells how near the data is."""
+    if near is not None or kind not in habit.wins:
+        return doubt.around(classical(kind, evidence, near), evidence.each)
+    own = habit.wins[kind] * evidence.headroom - _losses(kind, evidence)
+    gain = doubt.around(own, evidence.each)
+    return replace(gain, error=max(gain.error, habit.error))
+
+
+def _losses(kind: str, evidence: Evidence) -> float:
+    """What tuning loses for few items a class, and what the whole network is behind for its cost."""
+    return FEW_COSTS * max(0.0, math.log2(ENOUGH / evidence.each)) + (
+        0.005 if kind == "full" else 0.0
+    )
 
 
 def learn(residuals: Mapping[str, Sequence[tuple[float, float, float]]]) -> Doubt:

@@ -200,5 +200,9 @@ def settle(teacher: Teacher, options: FitOptions, checked: Checked, parts: Parts
     if not options.teachers:
         return TeacherChoice(teacher, (), ())
     return choose_teacher(
-        parse_teachers(options.teachers, options.asked), checked, parts, options, run
+        parse_teachers(options.teachers, options.asked, checked.dataset.modality),
+        checked,
+        parts,
+        options,
+        run,
     )

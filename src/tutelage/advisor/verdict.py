@@ -36,7 +36,7 @@ def _what(card: Card, chosen: Option) -> str:
 def _head(evidence: Evidence) -> str:
     reads = "the last stage" if evidence.reads == 1 else f"{evidence.reads} stages"
     return (
-        f"{evidence.each:.0f} images a class; a {evidence.head} head on frozen features of {reads} is right on "
+        f"{evidence.each:.0f} items a class; a {evidence.head} head on frozen features of {reads} is right on "
         f"{evidence.accuracy:.1%} ± {1.96 * evidence.error:.1%} of left-out training items"
     )
 

@@ -37,7 +37,7 @@ from tutelage.errors import UsageError
 @click.option(
     "--curve",
     is_flag=True,
-    help="Scratch learns from a quarter and a half of the images too: how many does transfer save?",
+    help="Scratch learns from a quarter and a half of the items too: how many does transfer save?",
 )
 @click.option("--resume", type=click.Path(), help="Go on with an interrupted comparison's folder.")
 @shared

@@ -62,6 +62,7 @@ def seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> fl
 @click.option(
     "--mode", help="deep (new head only), mid, full, or scratch (random weights, for comparison)."
 )
+@click.option("--lora", is_flag=True, help="Tune narrow maps beside the linear ones of the tail (LoRA).")  # fmt: skip
 @click.option("--test", type=click.Path(), help="Labelled data to report on; it chooses nothing.")
 @click.option(
     "--with",
@@ -107,6 +108,7 @@ def fit(source: str | None, resume: str | None, extend: str | None, forget: str 
     tutelage fit photos/ --freeze blocks.3 --time-limit 60s
     tutelage fit photos/ --with public_set/
     tutelage fit table.csv --group-by patient
+    tutelage fit reviews.csv
     tutelage fit new_photos/ --extend runs/fit/photos
     """
     from tutelage import api

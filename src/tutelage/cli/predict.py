@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import csv
 import sys
+import textwrap
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import click
 
 from tutelage.cli.output import console, percent, tell_json
 from tutelage.cli.shared import shared
+from tutelage.errors import UsageError
 
 
 @click.command()
 @click.argument("student", type=click.Path())
-@click.argument("inputs", nargs=-1, required=True)
+@click.argument("inputs", nargs=-1)
 @click.option("--csv", "as_csv", is_flag=True, help="CSV on standard output.")
 @click.option(
     "--code",
@@ -26,21 +29,24 @@ from tutelage.cli.shared import shared
 @click.option("--method", default="grad-cam", show_default=True, help="Of --explain: grad-cam, or integrated-gradients (slower, finer).")  # fmt: skip
 @shared
 def predict(student: str, inputs: tuple[str, ...], as_csv: bool, code: str | None, explain: bool, method: str, as_json: bool, out: str, seed: int) -> int:  # fmt: skip
-    """What STUDENT (a run's folder) says of INPUTS: files, folders or patterns.
+    """What STUDENT (a run's folder) says of INPUTS: files, folders, patterns, tables, or texts themselves.
+
+    Without INPUTS, or with -, they are read from standard input, one a line. Exits 1 if an input cannot be
+    read; the others are still answered.
 
     \b
     tutelage predict runs/fit/photos new/*.jpg
     tutelage predict runs/fit/photos img.jpg --explain
-
-    Exits 1 if an input cannot be read; the others are still answered.
+    tutelage predict runs/fit/reviews "what a film"
+    tutelage predict runs/fit/reviews new.csv
     """
     from tutelage import api
     from tutelage.student.predict import predictions
 
-    loaded = api.load(student, code=code)
+    loaded, given = api.load(student, code=code), _given(inputs)
     if explain:
-        return _explained(api.explain(loaded, list(inputs), method=method, out=out), as_json, as_csv)  # fmt: skip
-    found = predictions(loaded, list(inputs))
+        return _explained(api.explain(loaded, given, method=method, out=out), as_json, as_csv)
+    found = predictions(loaded, given)
     if as_json:
         return _each(found, lambda p: tell_json(p.as_json()))
     return _csv(found) if as_csv else _table(found)
@@ -65,6 +71,32 @@ class _Line:
     def as_json(self) -> dict[str, Any]:
         told: dict[str, Any] = self.prediction.as_json()
         return {**told, "explanation": self.why and self.why.as_json()}
+
+
+def _given(inputs: tuple[str, ...]) -> list[str | Path]:
+    """What is there as a file or folder as a path, everything else as typed; ``-`` is standard input.
+
+    Raises:
+        UsageError: nothing is given.
+    """
+    typed = [word for one in inputs or ("-",) for word in (_lines(bool(inputs)) if one == "-" else [one])]  # fmt: skip
+    return [Path(one) if _exists(one) else one for one in typed]
+
+
+def _lines(asked: bool) -> list[str]:
+    if not asked and sys.stdin.isatty():
+        raise UsageError(
+            "no-inputs", given="no inputs", expected="files, texts, or lines on standard input",
+            next="Type: tutelage predict RUN new/   or: tutelage predict RUN - < inputs.txt",
+        )  # fmt: skip
+    return [line.rstrip("\r\n") for line in sys.stdin if line.strip()]
+
+
+def _exists(word: str) -> bool:
+    try:
+        return Path(word).exists()
+    except (OSError, ValueError):
+        return False  # too long for a name, or with a zero byte
 
 
 def _each(found: Iterable[Any], tell: Any) -> int:
@@ -109,7 +141,8 @@ def _table(found: Iterable[Any]) -> int:
         if why:
             note = f"{note} {escape(why.picture.name)}".strip()
             homes[why.picture.parent] = None
-        table.add_row(escape(p.input), escape(p.label), percent(p.probabilities[p.label]), note)
+        told = escape(textwrap.shorten(p.input, 200))
+        table.add_row(told, escape(p.label), percent(p.probabilities[p.label]), note)
 
     code = _each(found, tell)
     console().print(table)

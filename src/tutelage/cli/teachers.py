@@ -118,11 +118,11 @@ def _show(card: Any, here: bool, rows: list[dict[str, Any]]) -> None:
     told.print(f"[bold]{escape(card.name)}[/]: {escape(card.architecture)}, {card.parameters / 1e6:.2f} M parameters in the backbone, {card.macs / 1e9:.2f} GMACs")  # fmt: skip
     told.print(f"source {escape(card.source)}, licence {escape(card.licence or 'not stated')}, top-1 {escape(top1)}; {'on this machine' if here else 'not on this machine'}")  # fmt: skip
     spec = card.spec
-    told.print(f"input {spec.size} px (short side to {spec.resize}), {spec.interpolation}, {spec.channels} channels, down to {spec.smallest} px; features {card.width}")  # fmt: skip
+    told.print(f"{spec.told}; features {card.width}")
     table = Table(
-        "K", "freeze up to", "leaves", "parameters", "share of work", "bytes an image", "mode"
+        "K", "freeze up to", "leaves", "parameters", "share of work", "bytes an item", "mode"
     )
-    table.add_row("0", "–", "the image", "", "", "", "full")
+    table.add_row("0", "–", "the input", "", "", "", "full")
     for r in rows:
         shape = " x ".join(str(side) for side in r["shape"])
         table.add_row(str(r["index"]), escape(r["stage"]), shape, f"{r['parameters']:,}", f"{r['share']:.1%}", f"{r['bytes']:,}", r["mode"] or "")  # fmt: skip

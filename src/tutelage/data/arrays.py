@@ -17,12 +17,12 @@ from tutelage.data.example import Example, Part
 from tutelage.data.folders import Found
 from tutelage.data.tables import text_of
 from tutelage.errors import DataError, UsageError
-from tutelage.modality import Item
+from tutelage.modality import Item, Modality
 
-_IMAGES = re.compile(r"^(?P<prefix>.*?)images[-.]idx3-ubyte(\.gz)?$")
+_ITEMS = re.compile(r"^(?P<prefix>.*?)images[-.]idx3-ubyte(\.gz)?$")
 
 
-def open_list(items: Iterable[Any], labels: Iterable[Any] | None) -> Found:
+def open_list(items: Iterable[Any], labels: Iterable[Any] | None, modality: Modality) -> Found:
     """Paths, strings or arrays from Python, with one label each.
 
     Raises:
@@ -48,7 +48,7 @@ def open_list(items: Iterable[Any], labels: Iterable[Any] | None) -> Found:
             expected="one label per item", next="Fill them in or drop these items.",
         )  # fmt: skip
     examples = [
-        Example(f"index {n}", _item(x), t)
+        Example(f"index {n}", item_of(x, modality), t)
         for n, (x, t) in enumerate(zip(items, texts, strict=True))
     ]
     return Found(examples)
@@ -58,20 +58,23 @@ def _scalar(label: Any) -> Any:
     return label.item() if isinstance(label, np.generic) else label
 
 
-def _item(value: Any) -> Item:
+def item_of(value: Any, modality: Modality) -> Item:
+    """What a user hands over as an item: a string is one itself where the modality says so, else a path."""
+    if isinstance(value, str) and not modality.literal:
+        return Path(value)
     return value if isinstance(value, (np.ndarray, str, Path)) else np.asarray(value)
 
 
 def idx_pairs(folder: Path) -> list[tuple[str, Path, Path]]:
     """``(prefix, images file, labels file)`` of every complete idx pair in a folder."""
     pairs: dict[str, tuple[Path, Path]] = {}
-    for images in sorted(folder.iterdir()):
-        match = _IMAGES.match(images.name)
-        name = images.name.replace("images", "labels").replace("idx3", "idx1")
+    for items in sorted(folder.iterdir()):
+        match = _ITEMS.match(items.name)
+        name = items.name.replace("images", "labels").replace("idx3", "idx1")
         twin = name[:-3] if name.endswith(".gz") else name + ".gz"
         labels = next((folder / n for n in (name, twin) if (folder / n).is_file()), None)
         if match and labels is not None:
-            pairs.setdefault(match["prefix"], (images, labels))
+            pairs.setdefault(match["prefix"], (items, labels))
     return [(prefix, *files) for prefix, files in pairs.items()]
 
 
@@ -86,20 +89,20 @@ def open_idx(folder: Path) -> Found:
     parts = {prefix: known.get(prefix) for prefix, _, _ in pairs}
     split = "train" in parts.values() and len(pairs) > 1
     found = Found()
-    for prefix, images, labels in pairs:
+    for prefix, items, labels in pairs:
         part = parts[prefix] if split else None
         start = f"{prefix.rstrip('-.')} index" if len(pairs) > 1 else "index"
-        found.examples += _pair(images, labels, part, start)
+        found.examples += _pair(items, labels, part, start)
     used = {path.name for _, *both in pairs for path in both}
     found.ignored += sorted(p.name for p in folder.iterdir() if p.name not in used)
     return found
 
 
-def _pair(images: Path, labels: Path, part: Part | None, start: str) -> list[Example]:
-    pixels, classes = read_idx(images), read_idx(labels)
-    if pixels.ndim < 2 or classes.ndim != 1 or len(pixels) != len(classes):
-        raise _bad_idx(images, f"its shape {pixels.shape} does not fit the labels' {classes.shape}")
-    rows = zip(pixels, classes, strict=True)
+def _pair(items: Path, labels: Path, part: Part | None, start: str) -> list[Example]:
+    values, classes = read_idx(items), read_idx(labels)
+    if values.ndim < 2 or classes.ndim != 1 or len(values) != len(classes):
+        raise _bad_idx(items, f"its shape {values.shape} does not fit the labels' {classes.shape}")
+    rows = zip(values, classes, strict=True)
     return [Example(f"{start} {n}", x, str(int(y)), part) for n, (x, y) in enumerate(rows)]
 
 

@@ -98,14 +98,16 @@ def check(
 
 
 def digest_item(item: Item) -> str:
-    """sha256 of what an item is made of; ``""`` if its file cannot be read."""
+    """sha256 of what an item is made of: its file's bytes, its characters, its values; ``""`` if unreadable."""
     if isinstance(item, np.ndarray):
         head = f"{item.dtype.str}|{item.shape}|".encode()
         return digest_bytes(head, np.ascontiguousarray(item).tobytes())
+    if isinstance(item, str):
+        return digest_bytes(b"text|", item.encode("utf-8", "replace"))
     try:
-        return digest_file(Path(item))
+        return digest_file(item)
     except (OSError, ValueError):
-        return digest_bytes(b"text|", item.encode()) if isinstance(item, str) else ""
+        return ""
 
 
 def _facts(
@@ -130,7 +132,7 @@ def _facts(
 
 def _key(example: Example, digest: str, modality: Modality) -> str:
     """The suffix is part of it, because ``wrong-suffix`` is about the name."""
-    suffix = Path(example.name).suffix.lower() if isinstance(example.item, (str, Path)) else ""
+    suffix = example.item.suffix.lower() if isinstance(example.item, Path) else ""
     return f"{VERSION}:{modality.name}:{digest_bytes(suffix.encode())[:8]}:{digest}"
 
 

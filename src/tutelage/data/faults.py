@@ -62,12 +62,29 @@ def all_findings(
 
 def defects(seen: Seen) -> Iterator[Finding]:
     """Items that are broken or suspicious by themselves, one finding each."""
+    told = seen.dataset.modality.defects
     for example, facts in zip(seen.dataset.examples, seen.facts, strict=True):
         for kind, detail in facts.defects:
+            if kind in told:
+                continue
             severity, remedy = _DEFECTS.get(kind, ("warning", "Look at it."))
             yield Finding(
                 kind, severity, (example.name,), f"{detail[:1].upper()}{detail[1:]}. {remedy}"
             )
+
+
+def bundled_defects(seen: Seen) -> Iterator[Finding]:
+    """Defects that the modality says itself how bad they are: one finding a kind."""
+    found: dict[str, list[tuple[int, str]]] = defaultdict(list)
+    for index, facts in enumerate(seen.facts):
+        for kind, detail in facts.defects:
+            if kind in seen.dataset.modality.defects:
+                found[kind].append((index, detail))
+    for kind, rows in found.items():
+        severity, remedy = seen.dataset.modality.defects[kind]
+        detail = max(rows, key=lambda row: seen.facts[row[0]].richness)[1]
+        told = f"{len(rows)} of {len(seen.facts)} items: {detail}. {remedy}"
+        yield Finding(kind, severity, seen.names(index for index, _ in rows), told)
 
 
 def exact_copies(seen: Seen) -> Iterator[Finding]:
@@ -202,8 +219,11 @@ def odd_modes(seen: Seen) -> Iterator[Finding]:
     usual = max(modes, key=lambda mode: len(modes[mode]), default="")
     for mode, indices in sorted(modes.items()):
         if mode != usual and len(indices) <= max(1, ODD_SHARE * len(seen.facts)):
-            remedy = f"Mode {mode}, where most are {usual}. Converted when read."
-            yield Finding("odd-mode", "info", seen.names(indices), remedy)
+            severity, what = seen.dataset.modality.defects.get(
+                "odd-mode", ("info", "Converted when read.")
+            )
+            remedy = f"Mode {mode}, where most are {usual}. {what}"
+            yield Finding("odd-mode", severity, seen.names(indices), remedy)
 
 
 def ignored(seen: Seen) -> Iterator[Finding]:
@@ -215,6 +235,6 @@ def ignored(seen: Seen) -> Iterator[Finding]:
 
 Rule = Callable[[Seen], Iterator[Finding]]
 RULES: tuple[Rule, ...] = (
-    defects, exact_copies, leaks, copies_of_own, near_copies, parts_and_classes, label_twins, class_sizes,
+    defects, bundled_defects, exact_copies, leaks, copies_of_own, near_copies, parts_and_classes, label_twins, class_sizes,
     odd_sizes, odd_modes, ignored,
 )  # fmt: skip

@@ -18,10 +18,11 @@ from tutelage.data.arrays import idx_pairs, open_idx, open_list
 from tutelage.data.companion import PREFIX
 from tutelage.data.example import Dataset, Example, Finding, classes_of
 from tutelage.data.folders import Found, open_folder, walk
-from tutelage.data.tables import SUFFIXES, open_table, pick, read_rows
+from tutelage.data.kind import modality_of
+from tutelage.data.tables import SUFFIXES, open_rows, open_table, pick, read_table
 from tutelage.errors import DataError, UsageError
 from tutelage.modality import Modality
-from tutelage.modality.images import IMAGES
+from tutelage.modality.known import KNOWN
 
 Source = str | Path | Sequence[Any] | npt.NDArray[Any]
 
@@ -30,7 +31,7 @@ def open_source(
     source: Source,
     *,
     labels: Iterable[Any] | None = None,
-    modality: Modality = IMAGES,
+    modality: Modality | None = None,
     group_by: str | None = None,
     test: Source | None = None,
     companion: Source | None = None,
@@ -43,7 +44,7 @@ def open_source(
             TSV, JSONL or Parquet table, a folder with an MNIST-style idx pair, a list of paths or
             arrays, or one array ``(N, H, W[, C])``.
         labels: one per item, for lists and arrays.
-        modality: what the items are.
+        modality: what the items are; if None, what they look like (see ``kind``).
         group_by: a column of the table, or a regular expression on the name whose first group
             names what must stay together (a patient, a video).
         test: another source, all of which is the reported test.
@@ -58,6 +59,7 @@ def open_source(
     Example:
         ``open_source("photos/").classes``
     """
+    modality = modality or modality_of(source)
     origin, found = _found(source, labels, modality, group_by)
     if test is not None:
         _add_test(found, test, modality, group_by)
@@ -82,7 +84,7 @@ def _found(
 ) -> tuple[str, Found]:
     columns: list[str] = []
     if not isinstance(source, (str, Path)):
-        found = open_list(source, labels)
+        found = open_list(source, labels, modality)
         if not found.examples:
             raise complaints.empty("the list")
         origin = f"{len(found.examples)} items"
@@ -100,7 +102,7 @@ def _open_path(path: Path, modality: Modality, group_by: str | None) -> tuple[Fo
     if path.is_dir():
         return (open_idx(path) if idx_pairs(path) else open_folder(path, modality)), []
     if path.suffix.lower() in SUFFIXES:
-        return open_table(path, modality, group_by), read_rows(path)[0] if group_by else []
+        return open_table(path, modality, group_by), read_table(path).columns if group_by else []
     raise DataError(
         "no-source", given=f"{path} is a single file", expected="a folder with one sub-folder per class, "
         "or a table (.csv, .tsv, .jsonl, .parquet)", next=f"Give the folder: tutelage fit {path.parent}",
@@ -172,11 +174,12 @@ def _unique(examples: Sequence[Example], origin: str) -> None:
 
 
 def open_unlabelled(
-    inputs: str | Path | Iterable[Any] | npt.NDArray[Any], modality: Modality = IMAGES
+    inputs: str | Path | Iterable[Any] | npt.NDArray[Any], modality: Modality = KNOWN[0]
 ) -> list[Example]:
-    """What to predict: files, folders (at any depth), patterns like ``new/*.jpg``, or arrays.
+    """What to predict: files, folders (at any depth), tables, patterns like ``new/*.jpg``, or arrays.
 
-    A file that is named is taken whatever its suffix; in folders only the modality's are.
+    A file that is named is taken whatever its suffix; in folders only the modality's are. Of a table every row
+    is. Where a string may be an item itself it is one; a ``Path`` never is.
 
     Raises:
         UsageError: a path that does not exist, or a pattern that matches nothing.
@@ -186,16 +189,18 @@ def open_unlabelled(
     examples: list[Example] = []
     for number, entry in enumerate(entries):
         if isinstance(entry, (str, Path)):
-            examples += _named(entry, number, modality)
+            examples += _named(entry, modality)
         else:
             examples.append(Example(f"index {number}", np.asarray(entry)))
     return examples
 
 
-def _named(entry: str | Path, number: int, modality: Modality) -> list[Example]:
-    if isinstance(entry, str) and set(modality.columns.values()) == {"value"}:
-        return [Example(f"index {number}", entry)]
+def _named(entry: str | Path, modality: Modality) -> list[Example]:
+    if isinstance(entry, str) and modality.literal:
+        return [Example(entry, entry)]
     path = Path(entry)
+    if path.is_file() and path.suffix.lower() in SUFFIXES:
+        return open_rows(path, modality)
     if path.is_dir():
         files = [p for p in walk(path, path, []) if modality.sniff(p)]
         if not files:

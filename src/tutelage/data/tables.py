@@ -7,6 +7,7 @@ import io
 import json
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,16 @@ from tutelage.data import complaints
 from tutelage.data.example import Example, Finding, Part
 from tutelage.data.folders import PARTS, Found
 from tutelage.errors import DataError
+from tutelage.files import decoded
 from tutelage.modality import Item, Modality
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
-LABELS = ("label", "target", "class")
+LABELS = ("label", "target", "class", "category", "intent", "sentiment")
+UNNAMED = ("item", "label")
+"""Columns of a table without a header, as they are called here."""
+
+MOST_LABELS = 0.5
+"""Share of different cells from which a column holds no labels."""
 _MISSING = {"", "nan", "null", "n/a", "na", "<na>"}
 
 Row = dict[str, Any]
@@ -34,14 +41,12 @@ def open_table(path: Path, modality: Modality, group_by: str | None = None) -> F
     Raises:
         DataError: not a table, a column is missing, or no row can be used.
     """
-    columns, rows = read_rows(path)
-    item = pick(columns, tuple(modality.columns))
+    table = read_table(path)
+    columns, rows = table.columns, table.rows
+    item, kind = item_column(table, modality, str(path))
     label = pick(columns, LABELS)
-    if item is None:
-        raise complaints.no_column(str(path), tuple(modality.columns), columns, "items")
     if label is None:
         raise complaints.no_column(str(path), LABELS, columns, "labels")
-    kind = modality.columns[item.strip().lower()]
     split, group = (
         pick(columns, ("split", "part")),
         pick(columns, (group_by,)) if group_by else None,
@@ -55,7 +60,39 @@ def open_table(path: Path, modality: Modality, group_by: str | None = None) -> F
             row.get(split or ""),
             row.get(group or ""),
         )
+    found.found.findings += table.findings
     return found.finish(len(rows))
+
+
+def open_rows(path: Path, modality: Modality) -> list[Example]:
+    """The item of every row that has one, without a label: what to predict.
+
+    Raises:
+        DataError: not a table, or no column holds items.
+    """
+    table = read_table(path)
+    item, kind = item_column(table, modality, str(path))
+    cells = [text for row in table.rows if (text := text_of(row.get(item))) is not None]
+    if kind == "path":
+        return [Example(cell, path.parent / cell) for cell in cells]
+    return [Example(cell, cell) for cell in cells]
+
+
+def item_column(table: Table, modality: Modality, origin: str) -> tuple[str, str]:
+    """The column that holds the items, and whether as ``path`` or as ``value``.
+
+    Raises:
+        DataError: there is none.
+    """
+    item = pick(table.columns, tuple(modality.columns))
+    if item is not None:
+        return item, modality.columns[item.strip().lower()]
+    if UNNAMED[0] not in table.columns or not table.headless:
+        raise complaints.no_column(origin, tuple(modality.columns), table.columns, "items")
+    literal = modality.literal and not any(
+        modality.sniff(Path(cell)) for cell in table.cells(UNNAMED[0])
+    )
+    return UNNAMED[0], "value" if literal else "path"
 
 
 class _Rows:
@@ -162,8 +199,30 @@ def pick(columns: Sequence[str], wanted: Iterable[str]) -> str | None:
     return next((by_name[w.lower()] for w in wanted if w.lower() in by_name), None)
 
 
-def read_rows(path: Path) -> tuple[list[str], list[Row]]:
-    """Column names and rows of a table.
+@dataclass(frozen=True)
+class Table:
+    """A table as read.
+
+    Attributes:
+        columns: their names, in order.
+        rows: a dictionary a row.
+        headless: whether its first line was a row like the others; then the columns are ``UNNAMED``.
+        findings: what was odd about it.
+    """
+
+    columns: list[str]
+    rows: list[Row]
+    headless: bool = False
+    findings: tuple[Finding, ...] = ()
+
+    def cells(self, column: str, most: int = 50) -> list[str]:
+        """The first cells of a column that hold something, as text."""
+        texts = (text_of(row.get(column)) for row in self.rows[:most])
+        return [text for text in texts if text is not None]
+
+
+def read_table(path: Path) -> Table:
+    """A table with its header, or without one where the first line is a row like the others.
 
     Raises:
         DataError: it cannot be read as a table.
@@ -171,21 +230,59 @@ def read_rows(path: Path) -> tuple[list[str], list[Row]]:
     suffix = path.suffix.lower()
     try:
         if suffix == ".parquet":
-            return _parquet(path)
-        text = path.read_text(encoding="utf-8-sig")
-        return (
-            _json_lines(path, text) if suffix in (".jsonl", ".ndjson") else _separated(text, suffix)
-        )
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+            return Table(*_parquet(path))
+        text, encoding = decoded(path.read_bytes())
+        if suffix in (".jsonl", ".ndjson"):
+            return replace(Table(*_json_lines(path, text)), findings=_encoding(path, encoding))
+        return replace(_separated(path, text, suffix), findings=_encoding(path, encoding))
+    except (OSError, ValueError, csv.Error) as error:
         raise complaints.bad_table(str(path), str(error)) from error
 
 
-def _separated(text: str, suffix: str) -> tuple[list[str], list[Row]]:
+def _encoding(path: Path, encoding: str) -> tuple[Finding, ...]:
+    """Said where a table is not UTF-8: characters may be other ones than were meant."""
+    if encoding.startswith("utf"):
+        return ()
+    remedy = (
+        "The table is not UTF-8; read as Windows-1252. Save it as UTF-8 if characters look wrong."
+    )
+    return (Finding("encoding", "warning", (path.name,), remedy),)
+
+
+def _separated(path: Path, text: str, suffix: str) -> Table:
     header = text.split("\n", 1)[0]
     separator = "\t" if suffix == ".tsv" else ";" if ";" in header and "," not in header else ","
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator)
-    rows = [row for row in reader if any(value for value in row.values())]
-    return list(reader.fieldnames or ()), rows
+    lines = _lines(text, separator)
+    labels = _labels_of_headless(lines)
+    if labels is None:
+        names = lines[0] if lines else []
+        return Table(list(names), [dict(zip(names, line, strict=False)) for line in lines[1:]])
+    rows = [{UNNAMED[0]: line[1 - labels], UNNAMED[1]: line[labels]} for line in lines]
+    return Table(list(UNNAMED), rows, True)
+
+
+def _lines(text: str, separator: str) -> list[list[str]]:
+    """The cells of every line; where tabs separate and lines match better so, quotes are taken as they are."""
+    read = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    lines = [line for line in read if any(line)]
+    if separator == "\t" and lines and '"' in text:
+        plain = [line.split("\t") for line in text.splitlines() if line.strip()]
+        if len(plain) > len(lines) and {len(line) for line in plain} == {len(lines[0])}:
+            return plain
+    return lines
+
+
+def _labels_of_headless(lines: Sequence[Sequence[str]]) -> int | None:
+    """The column that holds the labels of a table without a header; None if it has one.
+
+    It has none if it has two columns and what stands first in the one with few different cells stands there again.
+    """
+    if len(lines) < 4 or any(len(line) != 2 for line in lines):
+        return None
+    kinds = [len({line[column] for line in lines}) for column in (0, 1)]
+    labels = 0 if kinds[0] < kinds[1] else 1
+    again = any(line[labels] == lines[0][labels] for line in lines[1:])
+    return labels if again and kinds[labels] <= MOST_LABELS * len(lines) else None
 
 
 def _json_lines(path: Path, text: str) -> tuple[list[str], list[Row]]:

@@ -31,7 +31,7 @@ class Counters:
         network = max(0.0, total - waiting - writing)
         slowest = max((waiting, "decoding"), (network, "the network"), (writing, "the disk"))[1]
         return (
-            f"{total:.1f} s of extraction: {network:.1f} s for the network, {waiting:.1f} s for images to be decoded, "
+            f"{total:.1f} s of extraction: {network:.1f} s for the network, {waiting:.1f} s for items to be decoded, "
             f"{writing:.1f} s for the disk; the bottleneck is {slowest}"
         )
 

@@ -55,7 +55,7 @@ class Program:
     Attributes:
         key: digest of everything that changes the function (weights, slice, spec), not the engine.
         module: makes the module, from activation to activation, in eval mode; called only if needed.
-        inputs: name -> (shape of one row, numpy dtype).
+        inputs: name -> (shape of one row, numpy dtype); an axis of length ``ragged.FREE`` differs from batch to batch.
         batch: rows of the static batch.
     """
 

@@ -23,6 +23,8 @@ from tutelage.errors import DataError, TrainingError
 from tutelage.features.cache import Key, Store
 from tutelage.features.counters import Counters
 from tutelage.features.engine import BATCH, Arrays, Compiled, EngineSpec, Program, engine
+from tutelage.features.ragged import Rows, joined, row_layout, trimmed
+from tutelage.features.store import bytes_of
 from tutelage.files import digest_json
 from tutelage.modality import InputSpec, Item, Modality
 from tutelage.runtime import cores
@@ -101,10 +103,10 @@ class Extractor:
         """About how many bytes a row takes in the cache, from the shapes on the card."""
         card, spec = self.teacher.card, self.spec
         if self.cut == 0:
-            return float(spec.size**2 * spec.channels)
+            return float(sum(array.nbytes for array in self.teacher.blank(spec).values()))
         values = math.prod(card.stages[self.cut - 1].shape)
         size = np.dtype(card.activation_dtype(self.cut)).itemsize
-        taps = sum(card.stages[k - 1].shape[0] * np.dtype(d).itemsize for k, d in zip(self.taps, self._dtypes.values(), strict=True))  # fmt: skip
+        taps = sum(card.stages[k - 1].width * np.dtype(d).itemsize for k, d in zip(self.taps, self._dtypes.values(), strict=True))  # fmt: skip
         return values * size * (1.0 if self.cut == len(card.stages) else self.area) + taps
 
     def compile(self, example: Arrays) -> Compiled:
@@ -128,6 +130,8 @@ class Extractor:
         with np.errstate(over="ignore"):
             rows = {
                 name: array.astype(self._dtypes.get(name, self.dtype))
+                if array.dtype.kind == "f"
+                else array
                 for name, array in output.items()
             }
         if not all(np.isfinite(array).all() for array in rows.values()):
@@ -151,7 +155,7 @@ def trunk_program(teacher: Teacher, cut: int, spec: InputSpec, example: Arrays) 
         stages = [stage.module for stage in teacher.network.stages[:cut]]
         return Tapped(stages, taps, first=teacher.prepare(spec)).eval()
 
-    layout = {name: (array.shape[1:], array.dtype.str) for name, array in example.items()}
+    layout = row_layout(example)
     key = digest_json(["trunk", teacher.card.weights_digest, cut, list(taps), spec.as_json()])
     return Program(key, module, layout, BATCH)
 
@@ -195,8 +199,9 @@ def run_tasks(
     total = sum(len(w.views) for w in wanted)
     with counters.timed("all"):
         for keys, arrays in stream(extractor, wanted, counters, workers):
-            shard.add(keys, arrays)
-            size += sum(array.nbytes for array in arrays.values())
+            rows = trimmed(arrays)
+            shard.add(keys, rows)
+            size += sum(bytes_of(array) for array in rows.values())
             done += len(keys)
             if progress:
                 progress(done, total)
@@ -214,17 +219,15 @@ class _Shard:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._keys: list[Key] = []
-        self._parts: list[Arrays] = []
+        self._parts: list[Rows] = []
 
-    def add(self, keys: list[Key], arrays: Arrays) -> None:
+    def add(self, keys: list[Key], rows: Rows) -> None:
         self._keys += keys
-        self._parts.append(arrays)
+        self._parts.append(rows)
 
     def write(self) -> None:
         if self._keys:
-            names = self._parts[0]
-            whole = {name: np.concatenate([part[name] for part in self._parts]) for name in names}
-            self._store.append(self._keys, whole)
+            self._store.append(self._keys, joined(self._parts))
             self._keys, self._parts = [], []
 
 
@@ -234,7 +237,10 @@ Decoded = tuple[Key, npt.NDArray[Any]]
 def stream(
     extractor: Extractor, wanted: Sequence[Wanted], counters: Counters, workers: int | None = None
 ) -> Iterator[tuple[list[Key], Arrays]]:
-    """Decode and compute, in the order of ``wanted``: (keys, activations) a batch; keeps nothing."""
+    """Decode and compute: (keys, activations) a batch; keeps nothing.
+
+    In the order of ``wanted``, but items of another length wait for their like.
+    """
     rows = _decoded(extractor, wanted, counters, workers or cores())
     batches = _batches(rows, extractor.teacher.modality, counters)
     if extractor.cut == 0:
@@ -261,14 +267,15 @@ def stream(
 def _batches(
     rows: Iterator[Decoded], modality: Modality, counters: Counters
 ) -> Iterator[tuple[list[Key], Arrays]]:
-    pending: list[Decoded] = []
+    """Batches of items of one shape each."""
+    pending: dict[tuple[int, ...], list[Decoded]] = {}
     for row in rows:
-        pending.append(row)
-        if len(pending) == BATCH:
-            yield _batch(pending, modality, counters)
-            pending = []
-    if pending:
-        yield _batch(pending, modality, counters)
+        alike = pending.setdefault(row[1].shape, [])
+        alike.append(row)
+        if len(alike) == BATCH:
+            yield _batch(pending.pop(row[1].shape), modality, counters)
+    for shape in sorted(pending):
+        yield _batch(pending[shape], modality, counters)
 
 
 def _batch(rows: list[Decoded], modality: Modality, counters: Counters) -> tuple[list[Key], Arrays]:

@@ -14,7 +14,8 @@ import numpy.typing as npt
 from tutelage.errors import ArtefactError
 from tutelage.features import shard
 from tutelage.features.gathered import ROW_BITS
-from tutelage.features.shard import Arrays, Key, Layout, Shard
+from tutelage.features.ragged import Rows
+from tutelage.features.shard import Key, Layout, Shard
 
 MAPS = 64
 """Shards mapped at a time: a mapping holds a file handle, and systems allow about a thousand."""
@@ -40,7 +41,7 @@ class Index:
         self._shards: list[Shard | None] = []  # None: set aside
         self._places: dict[bytes, int] = {}
         self._sound: set[int] = set()
-        self._maps: OrderedDict[int, Arrays] = OrderedDict()
+        self._maps: OrderedDict[int, Rows] = OrderedDict()
 
     def refresh(self) -> None:
         """Learn of shards that were written since, by whomever."""
@@ -65,7 +66,7 @@ class Index:
             if all(sound):
                 return where
 
-    def mapped(self, number: int) -> Arrays:
+    def mapped(self, number: int) -> Rows:
         """The tensors of a shard that was verified.
 
         Raises:
@@ -132,7 +133,7 @@ class Index:
             self._shards[number] = None
             self.put_aside(kept.path, error)
 
-    def _map(self, number: int) -> Arrays:
+    def _map(self, number: int) -> Rows:
         one = self._shards[number]
         try:
             if one is not None:

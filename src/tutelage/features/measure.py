@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from tutelage.features.engine import Arrays, Compiled, EngineSpec, Program, engine
+from tutelage.features.ragged import FREE, MASK
 
 SECONDS = 0.3
 """How long each candidate is measured, after a round that does not count."""
@@ -29,6 +30,9 @@ FEW = 4
 
 BEHIND = 0.75
 """Of the best rate: an engine that is slower on few rows is not measured on whole batches."""
+
+PLACES = 32
+"""Length of ragged rows of noise."""
 
 EXACT = 0.01
 """Largest relative error ``|a - b| / |b|`` of full precision: more is another function."""
@@ -211,8 +215,15 @@ def _repeated(batch: Arrays, size: int) -> Arrays:
 
 def _noise(program: Program) -> Arrays:
     rng = np.random.default_rng(0)
-    shapes = {k: ((program.batch, *shape), dtype) for k, (shape, dtype) in program.inputs.items()}
-    return {
-        k: rng.integers(0, 256, shape).astype(dtype) if np.dtype(dtype).kind == "u" else rng.standard_normal(shape).astype(dtype)
-        for k, (shape, dtype) in shapes.items()
-    }  # fmt: skip
+    free = {k: ((program.batch, *shape), dtype) for k, (shape, dtype) in program.inputs.items()}
+    shapes = {k: (tuple(PLACES if side == FREE else side for side in shape), dtype) for k, (shape, dtype) in free.items()}  # fmt: skip
+    return {k: _drawn(rng, shape, np.dtype(dtype), k) for k, (shape, dtype) in shapes.items()}
+
+
+def _drawn(rng: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> Any:  # fmt: skip
+    """Random bytes, numbers that any table of embeddings has, normal values; every place of a mask is true."""
+    if name == MASK:
+        return np.ones(shape, dtype)
+    if dtype.kind in "ui":
+        return rng.integers(0, 256 if dtype.kind == "u" else 2, shape).astype(dtype)
+    return rng.standard_normal(shape).astype(dtype)

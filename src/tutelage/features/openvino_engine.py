@@ -19,8 +19,12 @@ import numpy as np
 
 from tutelage.errors import ArtefactError
 from tutelage.features.engine import Arrays, EngineSpec, Program, padded
+from tutelage.features.ragged import FREE
 from tutelage.files import cache_root, digest_file, digest_json, read_json, write_json
 from tutelage.runtime import cores
+
+EXAMPLE = 16
+"""Places of the rows that a program of free length is traced with."""
 
 CONVERTER = 2
 """Raised whenever conversion changes what the files compute."""
@@ -161,7 +165,8 @@ def _trace(program: Program) -> tuple[Any, list[str]]:
         names[:] = sorted(outputs)
         return tuple(outputs[name] for name in names)
 
-    shapes = {k: (program.batch, *program.inputs[k][0]) for k in inputs}
+    free = {k: (program.batch, *program.inputs[k][0]) for k in inputs}
+    shapes = {k: tuple(EXAMPLE if side == FREE else side for side in free[k]) for k in inputs}
     examples = tuple(torch.from_numpy(np.zeros(shapes[k], program.inputs[k][1])) for k in inputs)
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tracing is deprecated, and is what OpenVINO reads
@@ -169,5 +174,5 @@ def _trace(program: Program) -> tuple[Any, list[str]]:
         front = FrontEndManager().load_by_framework("pytorch")
         decoder = TorchScriptPythonDecoder(traced, example_input=examples)  # must outlive convert
         model = front.convert(front.load(decoder))
-    model.reshape({i: list(shapes[k]) for i, k in enumerate(inputs)})
+    model.reshape({i: list(free[k]) for i, k in enumerate(inputs)})
     return model, names

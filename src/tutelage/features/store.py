@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from threading import RLock
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from tutelage.errors import ArtefactError
 from tutelage.features import description, shard
 from tutelage.features.gathered import Gathered
 from tutelage.features.index import Index, Places
-from tutelage.features.shard import Arrays, Key, Layout
+from tutelage.features.ragged import Ragged, Rows
+from tutelage.features.shard import Key, Layout
 from tutelage.files import lock
 
 
@@ -68,7 +71,7 @@ class Store:
             where = self._index.locate(unique)
         return [unique[at] for at in np.flatnonzero(where < 0)]
 
-    def append(self, keys: Sequence[Key], rows: Arrays) -> None:
+    def append(self, keys: Sequence[Key], rows: Rows) -> None:
         """Write one shard; its rows are on disk when this returns, whatever happens next.
 
         Args:
@@ -85,7 +88,7 @@ class Store:
         packed = [shard.pack(key) for key in keys]
         with self._turn:
             self._admit(shard.layout_of(rows))
-            size = sum(array.nbytes for array in rows.values())
+            size = sum(bytes_of(array) for array in rows.values())
             self._make_room(size + shard.KEY_BYTES * len(keys) + shard.HEADER_BYTES)
         written = shard.write(self._folder, self._folder.name, packed, rows)
         with self._turn:
@@ -116,7 +119,7 @@ class Store:
                 where = self._index.locate(keys)
             return where
 
-    def _mapped(self, number: int, count: int) -> Arrays:
+    def _mapped(self, number: int, count: int) -> Rows:
         """The tensors of a shard of which ``count`` rows are about to be read."""
         with self._turn:
             self.rows_read += count
@@ -147,3 +150,8 @@ class Store:
             self._index.put_aside(self._folder / description.NAME, error)
             return None
         return told[0] if told else None
+
+
+def bytes_of(given: npt.NDArray[Any] | Ragged) -> int:
+    """Bytes that an array takes in a shard."""
+    return given.values.nbytes + given.lengths.nbytes if isinstance(given, Ragged) else given.nbytes

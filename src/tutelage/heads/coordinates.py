@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from tutelage.heads.groups import Batch
+from tutelage.heads.once import once
 from tutelage.heads.rows import TrainingRows
 from tutelage.heads.scaling import Scaling
 from tutelage.heads.statistics import Chunk, Statistics, gather
@@ -56,7 +56,7 @@ class Coordinates:
         """A weight (r, C) on coordinates as one (D, C) on scaled features."""
         return weight if self.basis is None else self.basis @ weight
 
-    @cached_property
+    @once
     def statistics(self) -> Statistics:
         """Sufficient statistics of the coordinates."""
         if self.held is None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ import numpy.typing as npt
 
 from tutelage.errors import ArtefactError
 from tutelage.heads.eigen import eigen
+from tutelage.heads.once import once
 
 Floats = npt.NDArray[np.float64]
 Chunk = tuple[Floats, Floats, Floats]
@@ -56,7 +56,7 @@ class Statistics:
         rooted = self.means * np.sqrt(np.maximum(self.mass, 0.0))[:, None]
         return self.outer - rooted.T @ rooted
 
-    @cached_property
+    @once
     def spread(self) -> tuple[Floats, Floats]:
         """Eigenvalues (D,), rising, and eigenvectors (D, D) of the scatter around the mean; kept for all who ask."""
         mean = self.sum / self.total

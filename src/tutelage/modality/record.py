@@ -21,27 +21,37 @@ class InputSpec:
     """How an input is made ready for a teacher: a value of its card and part of every digest.
 
     Attributes:
-        size: height = width in pixels of what the network sees.
+        size: height = width in pixels of what the network sees; where ``unit`` is ``"tokens"``, the most it reads.
         resize: length in pixels of the short side before the central crop.
-        interpolation: ``"bicubic"`` or ``"bilinear"`` (Pillow's, which low-pass filters).
+        interpolation: ``"bicubic"`` or ``"bilinear"`` (Pillow's, which low-pass filters); ``"none"``.
         mean, std: per channel, for values in 0..1.
         channels: of the array handed over, 3 for RGB.
         padding: the networks own rule for borders, kept because it changes activations.
         smallest: input in pixels that the network was seen to work at; ``size`` if it takes no other.
+        unit: of the sizes: ``"px"`` or ``"tokens"``.
     """
 
     size: int = 224
     resize: int = 256
-    interpolation: Literal["bicubic", "bilinear"] = "bicubic"
+    interpolation: Literal["bicubic", "bilinear", "none"] = "bicubic"
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
     channels: int = 3
     padding: str = ""
     smallest: int = 32
+    unit: str = "px"
+
+    @property
+    def told(self) -> str:
+        """In words."""
+        if self.unit != "px":
+            return f"input up to {self.size} {self.unit}"
+        return f"input {self.size} px (short side to {self.resize}), {self.interpolation}, {self.channels} channels, down to {self.smallest} px"
 
     def as_json(self) -> dict[str, Any]:
         """A plain dictionary; ``InputSpec.from_json`` is its inverse."""
-        return {**asdict(self), "mean": list(self.mean), "std": list(self.std)}
+        plain = {**asdict(self), "mean": list(self.mean), "std": list(self.std)}
+        return plain if self.unit != "px" else {k: v for k, v in plain.items() if k != "unit"}
 
     @staticmethod
     def from_json(value: Mapping[str, Any]) -> InputSpec:
@@ -108,7 +118,8 @@ class Modality:
         read: decode an item, as it is; raises DataError(kind="unreadable") if it cannot be.
         augment: decoded item + spec -> one array of the spec's shape; ``rng`` None gives the plain
             view that ``predict`` uses, else a random view drawn from it.
-        collate: arrays -> the batch, ``{"x": (N, ...)}``; uint8 for images.
+        collate: arrays -> the batch, ``{"x": (N, ...)}``; uint8 for images. Where items differ in length they
+            are padded to the longest, and ``"mask"`` (N, T) says which places are true.
         spec: the InputSpec to use, given the card's spec and the items' native scales.
         reduced: like ``read``, but with no more detail than a spec needs; None where ``read`` is all there is.
         show: item -> WebP bytes of a thumbnail with the given long side, for pages.
@@ -116,6 +127,8 @@ class Modality:
         attribute: decoded item + spec + how much each place of it speaks for an answer, (h, w) and nothing
             negative -> PNG bytes of the item beside itself under that heat; None where the modality lacks it.
         perturb: attack in input space; None where the modality lacks it.
+        random_views: whether random views differ from the plain one; else one view says all.
+        defects: kinds of defects of its own -> how bad, and what to do; they are told in one finding each.
     """
 
     name: str
@@ -133,6 +146,20 @@ class Modality:
     reduced: Callable[[Item, InputSpec], Any] | None = None
     attribute: Callable[[Any, InputSpec, npt.NDArray[np.floating]], bytes] | None = None
     perturb: Callable[..., Any] | None = None
+    random_views: bool = True
+    defects: Mapping[str, tuple[Literal["error", "warning", "info"], str]] = field(
+        default_factory=dict
+    )
+
+    @property
+    def family(self) -> str:
+        """Its name without what binds it to a number of channels or to one teacher."""
+        return self.name.partition("/")[0]
+
+    @property
+    def literal(self) -> bool:
+        """Whether a string may be an item itself, and not only where one lies."""
+        return "value" in self.columns.values()
 
     def decode(self, item: Item, spec: InputSpec) -> Any:
         """An item decoded for views by a spec; raises as ``read`` does."""

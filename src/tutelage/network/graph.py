@@ -139,12 +139,12 @@ class Graph:
         return tuple(self.seen[node][0][1:])
 
 
-def trace(module: nn.Module, pixels: Tensor, opaque: Opaque) -> Graph:
+def trace(module: nn.Module, example: Tensor, opaque: Opaque) -> Graph:
     """Trace a module and watch it.
 
     Args:
         module: in eval mode, from one tensor ``(N, C, H, W)`` to one tensor.
-        pixels: one example of the input, ``(1, C, H, W)``.
+        example: one example of the input, ``(1, C, H, W)``.
 
     Raises:
         TeacherError: it cannot be traced, or gives more than one tensor.
@@ -152,7 +152,7 @@ def trace(module: nn.Module, pixels: Tensor, opaque: Opaque) -> Graph:
     try:
         graph = _Tracer(opaque).trace(module)
         root = fx.GraphModule(module, graph)
-        watches = [_watched(root, pixels.expand(rows, *pixels.shape[1:])) for rows in ROWS]
+        watches = [_watched(root, example.expand(rows, *example.shape[1:])) for rows in ROWS]
     except Exception as error:
         raise untraceable(
             module, str(error).splitlines()[0] if str(error) else repr(error)

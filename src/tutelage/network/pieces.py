@@ -17,19 +17,19 @@ IN_PLACE = {f"i{name}" for name in ("add", "sub", "mul", "truediv", "floordiv", 
 """Functions of ``operator`` that change their first argument."""
 
 
-def network_of(module: nn.Module, pixels: Tensor, opaque: Opaque | None = None, *, labelled: bool = True) -> Network:  # fmt: skip
+def network_of(module: nn.Module, example: Tensor, opaque: Opaque | None = None, *, labelled: bool = True) -> Network:  # fmt: skip
     """A network as stages taken from its graph.
 
     Args:
         module: in eval mode, ``(N, C, H, W)`` -> logits ``(N, labels)``.
-        pixels: one example of the input, ``(1, C, H, W)``.
+        example: one example of the input, ``(1, C, H, W)``.
         opaque: what not to trace into.
         labelled: whether its last layer is a classifier; if not, all of it is backbone.
 
     Raises:
         TeacherError: it cannot be traced, or nothing in it is narrow.
     """
-    graph = trace(module, pixels, opaque or Opaque())
+    graph = trace(module, example, opaque or Opaque())
     end = classifier_start(graph) if labelled else graph.output
     if end is graph.input:
         raise untraceable(module, "no place in it is crossed by one tensor alone")

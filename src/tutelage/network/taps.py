@@ -34,7 +34,7 @@ class Tapped(nn.Module):
         for number, stage in enumerate(self.stages, self.start + 1):
             activation = stage(activation)
             if number in self.taps:
-                seen[f"{PREFIX}{number}"] = pooled(activation["x"])
+                seen[f"{PREFIX}{number}"] = pooled(activation["x"], activation.get("mask"))
         return {**activation, **seen}
 
 
@@ -45,11 +45,13 @@ def joined(activation: Activation, reads: Sequence[int]) -> Tensor:
     return torch.cat([*(activation[f"{PREFIX}{k}"] for k in reads), activation["x"]], dim=1)
 
 
-def pooled(x: Tensor) -> Tensor:
-    """A map, tokens or a vector -> ``(N, D)``, the mean over places.
+def pooled(x: Tensor, mask: Tensor | None = None) -> Tensor:
+    """A map, a sequence or a vector -> ``(N, D)``, the mean over places, of those that a mask (N, T) leaves in.
 
     A map is ``(N, D, H, W)``, or ``(N, H, W, D)`` where only that reading makes it square.
     """
+    if mask is not None and x.ndim == 3:
+        return masked_mean(x, mask)
     if x.ndim <= 2:
         return x
     if x.ndim == 3:
@@ -57,3 +59,9 @@ def pooled(x: Tensor) -> Tensor:
     first, second, third = x.shape[1:4]
     last = first == second and second != third
     return x.mean((1, 2)) if last else x.mean((2, 3))
+
+
+def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
+    """Mean of ``(N, T, D)`` over the places where a mask ``(N, T)`` is not zero; ``(N, D)``."""
+    share = (mask > 0).to(x.dtype).unsqueeze(-1)
+    return (x * share).sum(1) / share.sum(1).clamp(min=1.0)

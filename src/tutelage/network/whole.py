@@ -29,12 +29,12 @@ class Features(nn.Module):
 
 
 @torch.no_grad()
-def whole(module: nn.Module, pixels: Tensor) -> Network:
+def whole(module: nn.Module, example: Tensor) -> Network:
     """A network of one stage, ``features``; its old classifier stays inside and is not used.
 
     Args:
         module: in eval mode.
-        pixels: one example of the input, ``(1, C, H, W)``.
+        example: one example of the input, ``(1, C, H, W)``.
 
     Raises:
         TeacherError: no linear layer in it reads ``(N, D)``.
@@ -43,7 +43,7 @@ def whole(module: nn.Module, pixels: Tensor) -> Network:
     layers = [(name, part) for name, part in module.named_modules() if isinstance(part, nn.Linear)]
     handles = [part.register_forward_pre_hook(lambda _, given, n=name: seen.append((n, given[0].ndim))) for name, part in layers]  # fmt: skip
     try:
-        module(pixels)
+        module(example)
     finally:
         for handle in handles:
             handle.remove()

@@ -41,7 +41,7 @@ def tell_advice(lesson: Lesson, decision: FreezeDecision, run: Run) -> Advised:
     if not decision.facts:
         raise DataError(
             "no-evidence", given="no class has two training items", expected="at least two items of some class",
-            next="Add photos; until then: tutelage fit DATA --mode deep",
+            next="Add items; until then: tutelage fit DATA --mode deep",
         )  # fmt: skip
     results = {
         "schema": 1, "run": str(run.folder), "teacher": lesson.teacher.card.name, "mode": decision.mode,

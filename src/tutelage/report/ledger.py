@@ -73,7 +73,7 @@ def as_rows(cost: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [
         ("time", _either(seconds["wall"], "{:.1f} s") + _either(seconds["processor"], ", {:.1f} s of processor time", "")),
         *((f"of it {phase}", f"{spent:.2f} s") for phase, spent in phases),
-        ("through the frozen network", _either(speed, "{:.0f} images a second", "nothing to speak of: it came from the cache")),
+        ("through the frozen network", _either(speed, "{:.0f} items a second", "nothing to speak of: it came from the cache")),
         *([("of that", cost["bottleneck"])] if cost["bottleneck"] else []),
         ("activations", f"{rows['computed']:,} computed, {rows['reused']:,} from the cache"),
         ("written to the cache", f"{cost['cache_bytes_written'] / 2**20:.1f} MiB"),

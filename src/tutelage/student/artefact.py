@@ -14,6 +14,7 @@ import numpy.typing as npt
 from tutelage.errors import ArtefactError
 from tutelage.features.engine import Compiled, Program, engine
 from tutelage.features.extract import Extractor
+from tutelage.features.ragged import row_layout
 from tutelage.files import (
     canonical_json,
     damaged,
@@ -28,14 +29,12 @@ from tutelage.files import (
 )
 from tutelage.heads.linear import LinearHead
 from tutelage.heads.reject import RejectRule
-from tutelage.modality import Modality
-from tutelage.modality.images import IMAGES
-from tutelage.modality.known import known_modality
+from tutelage.modality.known import KNOWN, known_modality
 from tutelage.student.facts import FORMAT, StudentFacts
 from tutelage.student.joint import OldClasses
 from tutelage.teachers import Asked, Teacher, load_teacher
 from tutelage.teachers.local import code_builder
-from tutelage.teachers.zoo import blank_pixels, build, prepare_pixels
+from tutelage.teachers.zoo import assembled
 
 if TYPE_CHECKING:
     from torch import nn
@@ -109,7 +108,7 @@ class Student:
             for n, a in self.golden.items()
             if n.startswith("activation/")
         }
-        layout = {name: (a.shape[1:], a.dtype.str) for name, a in rows.items() if not name.startswith("tap.")}  # fmt: skip
+        layout = row_layout({name: a for name, a in rows.items() if not name.startswith("tap.")})
         key = ["tail", self.tensors_digest, cut, list(self.facts.reads), spec.as_json()]
         return Program(digest_json(key), module, layout)
 
@@ -264,14 +263,8 @@ def _as_teacher(facts: StudentFacts, tensors: Arrays, given: Teacher | None, cod
     if given is not None:
         return replace(given, card=facts.card, tensors=lambda: tensors)
     own = code_builder(code, facts.card.architecture)
-    return Teacher(
-        facts.card,
-        modality_named(facts.modality),
-        lambda: tensors,
-        lambda: build(facts.card, own),
-        prepare_pixels,
-        blank_pixels,
-    )
+    _require_known(facts.modality)
+    return assembled(facts.card, lambda: tensors, own)
 
 
 def _referred(facts: StudentFacts) -> Teacher:
@@ -284,16 +277,10 @@ def _referred(facts: StudentFacts) -> Teacher:
     return load_teacher(Asked(facts.card.name, allow_licence=True, channels=facts.spec.channels))
 
 
-def modality_named(name: str) -> Modality:
-    """The modality that a student's facts name.
-
-    Raises:
-        ArtefactError: it is the user's own; then ``load`` needs ``teacher=``.
-    """
-    known = known_modality(name)
-    if known is None:
+def _require_known(name: str) -> None:
+    """Refuse a student that looks at data of the user's own kind: ``load`` then needs ``teacher=``."""
+    if known_modality(name) is None:
         raise ArtefactError(
-            "own-modality", given=f"a student that looks at {name}", expected=IMAGES.name,
+            "own-modality", given=f"a student that looks at {name}", expected=" or ".join(known.name for known in KNOWN),
             next="Load it with: tutelage.load(path, teacher=your_teacher)",
         )  # fmt: skip
-    return known

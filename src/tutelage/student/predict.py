@@ -70,19 +70,24 @@ def predictions(student: Student, inputs: Any) -> Iterator[Prediction]:
     """One prediction an input, in order; what cannot be read is named, and the rest goes on."""
     examples = open_unlabelled(inputs, student.teacher.modality)
     counters, told = Counters(), 0
+    waiting: dict[int, Prediction] = {}
 
-    def unread(until: int) -> Iterator[Prediction]:
-        for index in range(told, until):
-            why = counters.unreadable.get(str(index), "it could not be read")
-            yield Prediction(examples[index].name, None, {}, None, False, why)
+    def known(last: bool = False) -> Iterator[Prediction]:
+        """What can be told now, in order."""
+        nonlocal told
+        while told < len(examples) and (
+            last or told in waiting or str(told) in counters.unreadable
+        ):
+            why = counters.unreadable.get(str(told), "it could not be read")
+            broken = Prediction(examples[told].name, None, {}, None, False, why)
+            yield waiting.pop(told, broken)
+            told += 1
 
     for indices, features in _batches(student, examples, counters):
-        answers = zip(indices, *judge(student, features), strict=True)
-        for index, probabilities, score in answers:
-            yield from unread(index)
-            yield _prediction(student, examples[index], probabilities, float(score))
-            told = index + 1
-    yield from unread(len(examples))
+        for index, probabilities, score in zip(indices, *judge(student, features), strict=True):
+            waiting[index] = _prediction(student, examples[index], probabilities, float(score))
+        yield from known()
+    yield from known(last=True)
 
 
 Batch = tuple[list[int], npt.NDArray[np.float32]]
@@ -184,4 +189,7 @@ def features_at(
 ) -> npt.NDArray[np.float32]:
     """Features (N, D) of items whose activations at the cut are in the cache, block by block."""
     rows = activations.gather(student.facts.frozen, indices, 1)
-    return np.concatenate([tail_features(student, block) for block in rows.blocks(256)])
+    parts = [(places, tail_features(student, block)) for places, block in rows.alike(256)]
+    features = np.concatenate([part for _, part in parts])
+    features[np.concatenate([places for places, _ in parts])] = features.copy()
+    return features

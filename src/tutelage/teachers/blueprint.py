@@ -1,6 +1,6 @@
 """Who builds a network and how: ``SOURCE:NAME[?key=value&...]``, the ``architecture`` of a card.
 
-source      timm, torchvision; ``code`` for a user's own file (``code:FUNCTION@SHA256``); ``module``
+source      timm, torchvision, transformers (see ``encoders``); ``code`` for a user's own file (``code:FUNCTION@SHA256``); ``module``
             for a module that came from Python and cannot be built again
 padding     ``same``: strided layers pad as TensorFlow does, for weights that were trained there
 channels    of the input, where it is not 3: the first convolution is adapted (see ``adapt``)
@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, quote
 
 from tutelage.errors import UsageError
 
-SOURCES = ("timm", "torchvision", "code", "module")
+SOURCES = ("timm", "torchvision", "transformers", "code", "module")
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,11 @@ class StageFacts:
     peak: float
     """Largest magnitude seen leaving the stage on the card's probe inputs."""
 
+    @property
+    def width(self) -> int:
+        """Values a place: D of a map (D, H, W), of a sequence (T, D) and of a vector (D,)."""
+        return self.shape[-1] if len(self.shape) == 2 else self.shape[0]
+
 
 @dataclass(frozen=True)
 class Card:
@@ -105,4 +110,6 @@ class Card:
 def builder_version(architecture: str) -> str:
     """Version of the library that builds an architecture, e.g. ``timm 1.0.31``; empty for a user's own."""
     source = architecture.split(":", 1)[0]
-    return f"{source} {version(source)}" if source in ("timm", "torchvision") else ""
+    return (
+        f"{source} {version(source)}" if source in ("timm", "torchvision", "transformers") else ""
+    )

@@ -38,7 +38,8 @@ def tapped(card: Card) -> tuple[int, ...]:
     bare = (
         len(card.stages) > 1
         and card.stages[-1].parameters == 0
-        and card.stages[-2].shape[0] == card.width
+        and (card.spec.unit != "px" or len(card.stages[-2].shape) != 2)
+        and card.stages[-2].width == card.width
     )
     inner = range(1, len(card.stages) - bare)
     if len(inner) <= TAPS:

@@ -51,9 +51,14 @@ def fetch(
     if found is not None:
         return found
     if offline():
-        raise _offline(url, want, name)
+        raise not_here(url, want, name)
     with _alone(target(url, want), say):
         return _kept(url, want, silent) or _from_sources(url, want, progress, say)
+
+
+def held(file: str, sha256: str) -> Path | None:
+    """A file of that name among our downloads, if its digest is right; no connection is made."""
+    return _kept(file, sha256, silent)
 
 
 def offline() -> bool:
@@ -223,7 +228,8 @@ def _wrong(what: str, digest: str, want: str, advice: str) -> TeacherError:
     )  # fmt: skip
 
 
-def _offline(url: str, want: str, name: str) -> TeacherError:
+def not_here(url: str, want: str, name: str) -> TeacherError:
+    """The one error for a file that is not here while connections are forbidden."""
     place = target(url, want)
     return TeacherError(
         "offline",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,8 +40,10 @@ class Origin:
         facts: the card so far: name, digest, source, licence, architecture, spec.
         read: model -> its tensors, under its names, verified; called only if it is not kept yet.
         own: makes the network, where no library does: a module, or a ``Network`` with its stages.
+        files: what belongs to the weights beside them: name -> bytes; called only if it is not kept yet.
     """
 
     facts: Card
     read: Callable[[Any], dict[str, Any]]
     own: Callable[[], Any] | None = None
+    files: Callable[[], Mapping[str, bytes]] = dict

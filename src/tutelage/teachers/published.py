@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -87,12 +87,44 @@ def _fitted(path: Path, model: Any, facts: Card) -> dict[str, Any]:
 HUB = re.compile(r"hf:(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
 
 
-def from_hub(asked: Asked, line: Line) -> Origin:
-    """A repository of the hub in timm's layout: ``config.json`` and ``model.safetensors``.
+@dataclass(frozen=True)
+class HubFiles:
+    """A repository at one commit, its weights locked.
+
+    Attributes:
+        name: as it was asked for.
+    """
+
+    name: str
+    repo: str
+    commit: str
+    known: Locked
+    line: Line
+
+    def path(self, file: str) -> Path | None:
+        """A file of it, fetched; None if it has none of that name."""
+        sha256 = self.known.sha256 if file == WEIGHTS else ""
+        try:
+            return fetch_hub(self.repo, self.commit, file, sha256=sha256, name=self.name, tell=self.line.tell, progress=self.line.progress)[0]  # fmt: skip
+        except TeacherError as error:
+            if error.kind != "not-found":
+                raise
+            return None
+
+
+FromHub = Callable[[HubFiles, Mapping[str, Any]], Origin]
+WEIGHTS = "model.safetensors"
+
+
+def from_hub(asked: Asked, line: Line, encoder: FromHub | None = None) -> Origin:
+    """A repository of the hub in timm's layout, or in transformers': ``config.json`` and ``model.safetensors``.
+
+    Args:
+        encoder: takes over where the configuration is one of transformers.
 
     Raises:
         UsageError: not ``hf:OWNER/REPO[@REVISION]``.
-        TeacherError: not in timm's layout, its licence, or as ``fetch_hub`` says.
+        TeacherError: in neither layout, its licence, or as ``fetch_hub`` says.
     """
     match = HUB.fullmatch(asked.name)
     if match is None:
@@ -110,13 +142,15 @@ def from_hub(asked: Asked, line: Line) -> Origin:
         path, _ = _weights(repo, commit, asked.name, "", line)
         known = Locked(asked.name, digest_file(path), commit, licence, source)
         record(known)
+    if encoder is not None and (config := read_json(config_path)).get("model_type"):
+        return encoder(HubFiles(asked.name, repo, commit, known, line), config)
     facts = _hub_card(asked.name, known, read_json(config_path), source)
     digest = known.sha256
     return Origin(facts, lambda model: _fitted(_weights(repo, commit, asked.name, digest, line)[0], model, facts))  # fmt: skip
 
 
 def _weights(repo: str, commit: str, name: str, digest: str, line: Line) -> tuple[Path, str]:
-    return fetch_hub(repo, commit, "model.safetensors", sha256=digest, name=name, tell=line.tell, progress=line.progress)  # fmt: skip
+    return fetch_hub(repo, commit, WEIGHTS, sha256=digest, name=name, tell=line.tell, progress=line.progress)  # fmt: skip
 
 
 def _hub_card(name: str, known: Locked, config: Mapping[str, Any], source: str) -> Card:

@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import numpy.typing as npt
 
 from tutelage.errors import TeacherError, UsageError
 from tutelage.files import digest_arrays, read_arrays
 from tutelage.modality import InputSpec, Modality
-from tutelage.modality.images import images_of
-from tutelage.teachers.blueprint import Blueprint
+from tutelage.teachers.blueprint import Blueprint, read_blueprint
 from tutelage.teachers.card import Card
-from tutelage.teachers.embedded import DEFAULT, EMBEDDED
+from tutelage.teachers.defaults import default_for
+from tutelage.teachers.embedded import EMBEDDED
+from tutelage.teachers.encoders_published import CONFIG, from_files, from_folder
+from tutelage.teachers.forms import form_of, prepare_pixels
 from tutelage.teachers.kept import folder_of, kept
 from tutelage.teachers.local import OWN, from_code, from_file
+from tutelage.teachers.minilm import FETCHED
 from tutelage.teachers.origin import Asked, Origin
 from tutelage.teachers.published import Line, from_hub, published, with_channels
 
@@ -85,7 +88,7 @@ def load_teacher(asked: str | Asked = "auto", modality: Modality | None = None, 
     """A teacher, its weights verified against their pinned digest, the law of the cut proved.
 
     Args:
-        asked: a name (``"auto"`` is the embedded teacher), or more about it: see ``Asked``.
+        asked: a name (``"auto"`` is the usual teacher for the modality), or more about it: see ``Asked``.
         modality: what the data is; a teacher of another modality is refused.
         line: how fetching is told.
 
@@ -94,18 +97,30 @@ def load_teacher(asked: str | Asked = "auto", modality: Modality | None = None, 
         TeacherError: its weights are not the published ones, do not fit, or may not be used.
     """
     wanted = Asked(asked) if isinstance(asked, str) else asked
+    wanted = replace(wanted, name=default_for(modality)) if wanted.name == "auto" else wanted
     teacher = open_teacher(origin_of(wanted, line or Line()), wanted.channels)
-    if modality is not None and modality is not teacher.modality:
-        raise UsageError(
-            "wrong-modality", given=f"teacher {teacher.card.name}, which looks at {teacher.modality.name}",
-            expected=f"a teacher for {modality.name}", next="Give one with teacher=...",
-        )  # fmt: skip
+    if modality is not None and not looks_at(teacher, modality):
+        raise wrong_modality(teacher.card.name, teacher.modality, modality)
     return teacher
+
+
+def wrong_modality(name: str, own: Modality, wanted: Modality) -> UsageError:
+    """The one error for a teacher that does not look at such data."""
+    return UsageError(
+        "wrong-modality", given=f"teacher {name}, which looks at {own.family}", expected=f"a teacher for {wanted.family}",
+        next=f"Leave --teacher out, or take: --teacher {default_for(wanted)}",
+    )  # fmt: skip
+
+
+def looks_at(teacher: Teacher, modality: Modality) -> bool:
+    """Does a teacher look at such data? A modality that is bound to a teacher's tokenizer is still its family's."""
+    own = teacher.modality
+    return modality is own or (not modality.random_views and modality.family == own.family)
 
 
 def origin_of(asked: Asked, line: Line) -> Origin:
     """Where a teacher comes from, by the form of its name."""
-    name = DEFAULT if asked.name == "auto" else asked.name
+    name = default_for(None) if asked.name == "auto" else asked.name
     file, _, function = name.rpartition(":")
     if file.endswith(".py") or name.endswith(".py"):
         return from_code(asked if function and file else replace(asked, name=f"{name}:build"))
@@ -113,8 +128,12 @@ def origin_of(asked: Asked, line: Line) -> Origin:
         return from_file(asked)
     if name in EMBEDDED:
         return EMBEDDED[name]()
+    if name in FETCHED:
+        return FETCHED[name](line)
+    if (Path(name) / CONFIG).is_file():
+        return from_folder(asked)
     if name.startswith("hf:"):
-        return from_hub(asked, line)
+        return from_hub(asked, line, from_files)
     return published(asked, line)
 
 
@@ -124,7 +143,8 @@ def open_teacher(origin: Origin, channels: int = 3) -> Teacher:
     Args:
         channels: of the images; a network of the user's own says it itself.
     """
-    facts = origin.facts if origin.own else with_channels(origin.facts, channels)
+    fixed = origin.own or origin.facts.spec.unit != "px"
+    facts = origin.facts if fixed else with_channels(origin.facts, channels)
     if origin.own and channels not in (3, facts.spec.channels):
         raise UsageError(
             "contradiction", given=f"--channels {channels} for a network of {facts.spec.channels} channels",
@@ -132,36 +152,25 @@ def open_teacher(origin: Origin, channels: int = 3) -> Teacher:
         )  # fmt: skip
     card = kept(facts) or _convert(origin, facts)
     weights = folder_of(facts) / "weights.safetensors"
-    return Teacher(
-        card, images_of(facts.spec.channels), lambda: read_arrays(weights),
-        lambda: build(card, origin.own), prepare_pixels, blank_pixels,
-    )  # fmt: skip
+    return assembled(card, lambda: read_arrays(weights), origin.own)
 
 
-def build(card: Card, own: Callable[[], Any] | None = None) -> Network:
-    """The untrained network of a card: see ``architectures.build``.
+def assembled(card: Card, tensors: Callable[[], dict[str, Any]], own: Callable[[], Any] | None = None) -> Teacher:  # fmt: skip
+    """A teacher of a complete card and its tensors; what it looks at follows from who builds its network.
 
     Args:
-        own: makes it, where no library does.
+        tensors: reads them, by their names on disk.
+        own: makes the network, where no library does.
     """
-    from tutelage.teachers import architectures
-
-    return architectures.build(card.architecture, card.spec, own)
-
-
-def prepare_pixels(spec: InputSpec) -> nn.Module:
-    """The first step of every image network: see ``prepare.PreparePixels``."""
-    from tutelage.teachers.prepare import PreparePixels
-
-    return PreparePixels(spec)
-
-
-def blank_pixels(spec: InputSpec) -> dict[str, npt.NDArray[Any]]:
-    """One black image, as the image modality collates it: uint8 (1, H, W, C)."""
-    return {"x": np.zeros((1, spec.size, spec.size, spec.channels), np.uint8)}
+    form = form_of(card, tensors, own)
+    return Teacher(card, form.modality, tensors, form.build, form.prepare, form.blank)
 
 
 def _convert(origin: Origin, facts: Card) -> Card:
+    if read_blueprint(facts.architecture).source == "transformers":
+        from tutelage.teachers import encoders_keep
+
+        return encoders_keep.convert(origin, facts)
     from tutelage.teachers import architectures, keep
 
     batch = prepare_pixels(facts.spec)(keep.probe_pixels(facts.spec))

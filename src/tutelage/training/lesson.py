@@ -20,11 +20,13 @@ from tutelage.files import cache_root
 from tutelage.heads.choose import HeadChoice, class_weights
 from tutelage.heads.rows import TrainingRows
 from tutelage.modality import InputSpec, Item
+from tutelage.network.decision import Mode
 from tutelage.run import Run
 from tutelage.teachers import Line, Teacher
+from tutelage.teachers.tuning import habit_of
 from tutelage.training.budget import Plan, fit_to_time, left
-from tutelage.training.options import FitOptions
-from tutelage.training.recipe import views_for
+from tutelage.training.options import RANK, FitOptions
+from tutelage.training.recipe import Recipe, recipe_for, views_for
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Lesson:
         chosen: why this teacher.
         engine: what runs it, and why.
         dropped: what was left out for time, in sentences.
+        rank: of LoRA; 0 where the weights themselves are tuned.
     """
 
     checked: Checked
@@ -69,6 +72,7 @@ class Lesson:
     chosen: Chosen = Chosen()
     engine: EngineChoice | None = None
     dropped: tuple[str, ...] = ()
+    rank: int = 0
     probes: dict[tuple[int, ...], HeadChoice] = field(default_factory=dict)
     """Heads fitted so far, by the items they were fitted on."""
 
@@ -86,6 +90,13 @@ class Lesson:
     def depth(self) -> int:
         """L: the number of stages."""
         return len(self.teacher.card.stages)
+
+    def recipe(self, mode: Mode) -> Recipe:
+        """All training numbers of a mode."""
+        return recipe_for(
+            mode, len(self.parts.train), len(self.classes), rate=habit_of(self.teacher.card).rate,
+            random_views=self.teacher.modality.random_views, rank=self.rank,
+        )  # fmt: skip
 
     def labels(self, indices: Sequence[int]) -> list[str]:
         """Label names of items."""
@@ -153,7 +164,9 @@ def open_lesson(checked: Checked, parts: Parts, teacher: Teacher, options: FitOp
     dataset = checked.dataset
     spec = input_spec(teacher, checked, parts.train)
     items = [example.item for example in dataset.examples]
-    views = views_for(len(parts.train), len(dataset.classes))
+    views = (
+        views_for(len(parts.train), len(dataset.classes)) if teacher.modality.random_views else 1
+    )
     with run.phase("engine"):
         sample = _sample(teacher, spec, items, parts) if len(items) * views >= MANY else None
         engine = engine_for(teacher, spec, options.device, asked=options.engine, sample=sample)
@@ -165,7 +178,7 @@ def open_lesson(checked: Checked, parts: Parts, teacher: Teacher, options: FitOp
     with Activations(teacher, spec, engine.spec, items, checked.digests, announce=run.progress, say=lambda said: run.log({"cache": said})) as activations:  # fmt: skip
         yield Lesson(
             checked, plan.parts, teacher, activations, plan.views, run, options.seed,
-            chosen=chosen, engine=engine, dropped=plan.dropped,
+            chosen=chosen, engine=engine, dropped=plan.dropped, rank=RANK if options.lora else 0,
         )  # fmt: skip
 
 

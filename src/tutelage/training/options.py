@@ -12,6 +12,9 @@ from tutelage.features.choice import named
 from tutelage.run import Run
 from tutelage.teachers import Asked
 
+RANK = 8
+"""Width of LoRA's narrow maps."""
+
 FINISH = 0.12
 """Share of a time limit that is kept to save, to report, and to be late in."""
 
@@ -41,6 +44,7 @@ class FitOptions:
         engine: what runs the frozen stages: ``auto``, or one of ``features.choice.NAMES``.
         near_duplicates: look for near-copies, which a split must not tear apart; exact ones are always found.
         keep_classes: the student still knows its teacher's classes; its layers then stay frozen.
+        lora: tune narrow maps beside the tail's linear ones instead of these (see ``training.lora``).
         strict: stop at a leak between the parts instead of leaving its items out.
     """
 
@@ -67,6 +71,7 @@ class FitOptions:
     teachers: str | None = None
     engine: str = "auto"
     near_duplicates: bool = True
+    lora: bool = False
 
     @property
     def asked(self) -> Asked:
@@ -77,6 +82,11 @@ class FitOptions:
         """Refuse what contradicts itself, and an engine that there is not."""
         if self.engine != "auto":
             named(self.engine, "cpu")
+        if self.lora and (self.mode in ("deep", "scratch") or self.freeze == "all"):
+            raise UsageError(
+                "contradiction", given=f"--lora with --mode {self.mode or 'deep'}: no pretrained tail is tuned", expected="mode mid or full, or neither",
+                next="Leave out one of the two.",
+            )  # fmt: skip
         tunes = self.mode not in (None, "deep") or self.freeze not in ("auto", "all")
         if self.keep_classes and tunes:
             raise UsageError(

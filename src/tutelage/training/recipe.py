@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from tutelage.network.decision import Mode
+from tutelage.teachers.tuning import USUAL
+
+FASTER = 10.0
+"""LoRA's rate over that of tuning the weights themselves (Hu et al., ICLR 2022, tables 9 and 11: 10 and more)."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,7 @@ class Recipe:
         weight_decay: AdamW's.
         stage_decay: factor on the learning rate from one stage to the one before it.
         validation: share of the training groups that tuning keeps aside to be judged on.
+        rank: of LoRA's narrow maps; 0 where the weights themselves are tuned.
     """
 
     mode: Mode
@@ -35,10 +40,11 @@ class Recipe:
     weight_decay: float
     stage_decay: float
     validation: float
+    rank: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """A plain dictionary."""
-        return dict(vars(self))
+        return {key: value for key, value in vars(self).items() if key != "rank" or value}
 
 
 def views_for(n: int, classes: int) -> int:
@@ -47,16 +53,22 @@ def views_for(n: int, classes: int) -> int:
     return 1 if each >= 50 else 2 if each > 10 else 4
 
 
-def recipe_for(mode: Mode, n: int, classes: int) -> Recipe:
-    """The recipe for n training images of some classes."""
-    views = views_for(n, classes)
+def recipe_for(mode: Mode, n: int, classes: int, *, rate: float = USUAL, random_views: bool = True, rank: int = 0) -> Recipe:  # fmt: skip
+    """The recipe for n training images of some classes.
+
+    Args:
+        rate: what the teacher's family of networks is tuned at, see ``teachers.tuning``.
+        random_views: whether an item has any beside the plain one.
+        rank: of LoRA, if the tail is tuned so.
+    """
+    views, least = (views_for(n, classes), 2) if random_views else (1, 1)
     if mode == "deep":
         return Recipe(mode, views, 0, 0, 0.0, 0.0, 1.0, 0.0)
     epochs = epochs_for(n) if mode == "mid" else min(12, epochs_for(n))
     if mode == "scratch":
-        return Recipe(mode, max(2, views), 3 * epochs, 32, 1e-3, 0.05, 1.0, 0.15)
-    decay = 1.0 if mode == "mid" else 0.8
-    return Recipe(mode, max(2, views), epochs, 32, 3e-4, 0.05, decay, 0.15)
+        return Recipe(mode, max(least, views), 3 * epochs, 32, 1e-3 * rate / USUAL, 0.05, 1.0, 0.15)
+    decay, rate = 1.0 if mode == "mid" else 0.8, FASTER * rate if rank else rate
+    return Recipe(mode, max(least, views), epochs, 32, rate, 0.05, decay, 0.15, rank)
 
 
 def epochs_for(n: int) -> int:

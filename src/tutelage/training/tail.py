@@ -31,6 +31,7 @@ from tutelage.training.loop import (
     logits_of,
     tune,
 )
+from tutelage.training.lora import trained_in, with_lora
 from tutelage.training.pace import remember_rate
 from tutelage.training.recipe import Recipe
 
@@ -48,6 +49,7 @@ class Tuned:
         train, validation: the items of the two parts.
         history: one record an epoch.
         before, after: logits (V, C) of the validation items by the first head and by what came back.
+        trainable: parameters that were trained.
     """
 
     network: Network
@@ -58,6 +60,7 @@ class Tuned:
     history: tuple[dict[str, Any], ...]
     before: Floats
     after: Floats
+    trainable: int = 0
 
 
 def tune_tail(lesson: Lesson, decision: FreezeDecision, recipe: Recipe, runtime: Runtime, deadline: float) -> Tuned:  # fmt: skip
@@ -73,6 +76,8 @@ def tune_tail(lesson: Lesson, decision: FreezeDecision, recipe: Recipe, runtime:
     tail = Tapped([stage.module for stage in network.stages[cut:]], reads, cut, prepare)
     pupil = Pupil(tail, HeadModule(head), reads)
     held = decision.mode != "scratch"
+    fold_in = with_lora(tail, recipe.rank, lesson.seed) if recipe.rank else _nothing
+    trainable = trained_in(pupil)
     unfold = fold_held(pupil.tail.eval(), as_activation(judged.rows.read(0, 2))) if held else _nothing  # fmt: skip
     schedule = Schedule(
         recipe, lesson.seed, _weights(lesson, train), hold=held,
@@ -86,11 +91,12 @@ def tune_tail(lesson: Lesson, decision: FreezeDecision, recipe: Recipe, runtime:
             history.append(dict(record))
         after = logits_of(pupil, judged, runtime)
     unfold()
+    fold_in()
     remember_rate(lesson, cut, len(train), history if math.isinf(deadline) else [])
     network.model.cpu().eval()
     before = head.logits(lesson.features(validation, reads))
     return Tuned(
-        network, pupil.head.linear_head(), reads, train, validation, tuple(history), before, after,
+        network, pupil.head.linear_head(), reads, train, validation, tuple(history), before, after, trainable,
     )  # fmt: skip
 
 

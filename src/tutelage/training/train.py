@@ -27,7 +27,7 @@ from tutelage.training.budget import after_tuning
 from tutelage.training.guard import guard
 from tutelage.training.head import fit_reject_rule, probe
 from tutelage.training.lesson import Lesson
-from tutelage.training.recipe import Recipe, recipe_for
+from tutelage.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from tutelage.training.tail import Tuned
@@ -65,7 +65,7 @@ def train(lesson: Lesson, decision: FreezeDecision, runtime: Runtime, deadline: 
     Args:
         keep_classes: the student still knows its teacher's classes; only with a frozen network.
     """
-    recipe = recipe_for(decision.mode, len(lesson.parts.train), len(lesson.classes))
+    recipe = lesson.recipe(decision.mode)
     if decision.mode == "deep":
         trained = _head_only(lesson, decision, recipe)
         trained = replace(trained, warnings=(*lesson.dropped, *trained.warnings))
@@ -87,7 +87,7 @@ def train(lesson: Lesson, decision: FreezeDecision, runtime: Runtime, deadline: 
 
 def _guarded(lesson: Lesson, decision: FreezeDecision, why: str) -> Trained:
     deep = replace(decision, mode="deep", cut=lesson.depth, because=(*decision.because, why))
-    recipe = recipe_for("deep", len(lesson.parts.train), len(lesson.classes))
+    recipe = lesson.recipe("deep")
     trained = _head_only(lesson, deep, recipe)
     return replace(trained, warnings=(why,))
 
@@ -120,8 +120,7 @@ def _tuned(lesson: Lesson, decision: FreezeDecision, recipe: Recipe, tuned: Tune
     with lesson.run.phase("calibrate"):
         student = _calibrated(lesson, draft, tuned)
     head = tuned.head.weight.size + tuned.head.bias.size
-    trainable = head + sum(stage.parameters for stage in card.stages[decision.frozen :])
-    return Trained(student, decision, trainable, card.parameters + head)
+    return Trained(student, decision, tuned.trainable, card.parameters + head)
 
 
 def _calibrated(lesson: Lesson, draft: Student, tuned: Tuned) -> Student:
