@@ -16,7 +16,7 @@ from tutelage.viewing.filters import first_filters
 from tutelage.viewing.look import look
 from tutelage.viewing.moved import moved
 from tutelage.viewing.patches import LEAST, cut, top_patches
-from tutelage.viewing.places import as_map, centres
+from tutelage.viewing.places import as_map, centres, places_of
 from tutelage.viewing.separability import separability, telling
 
 
@@ -159,6 +159,12 @@ def test_places_of_maps_and_tokens():
     tokens = torch.arange(2 * 197 * 3.0).view(2, 197, 3)
     assert torch.equal(as_map(tokens)[1, 2].flatten(), tokens[1, 1:, 2])
     assert as_map(torch.zeros(2, 5)) is None and as_map(torch.zeros(2, 99, 5)) is None
+
+
+def test_tokens_of_a_text_are_one_row():
+    x = torch.arange(2 * 16 * 3.0).view(2, 16, 3)
+    assert torch.equal(places_of({"x": x, "mask": torch.ones(2, 16)}, x)[1, 2, 0], x[1, :, 2])
+    assert places_of({"x": x}, x).shape == (2, 3, 4, 4)
 
 
 def test_filters_are_the_first_kernels():

@@ -50,7 +50,10 @@ class Answer(nn.Module):
         A tap of that stage itself is taken from the activation, so that gradients reach it.
         """
         if stage in self.reads:
-            activation = {**activation, f"{PREFIX}{stage}": pooled(activation["x"])}
+            activation = {
+                **activation,
+                f"{PREFIX}{stage}": pooled(activation["x"], activation.get("mask")),
+            }
         seen = self._through(activation, stage, len(self.stages))
         logits: Tensor = self.head(joined(seen, self.reads))
         return logits
@@ -61,7 +64,7 @@ class Answer(nn.Module):
         for number in range(start + 1, stop + 1):
             now = self.stages[number - 1](now)
             if number in self.reads:
-                seen[f"{PREFIX}{number}"] = pooled(now["x"])
+                seen[f"{PREFIX}{number}"] = pooled(now["x"], now.get("mask"))
         return {**now, **seen}
 
 

@@ -112,14 +112,15 @@ def _cam(answer: Answer, start: dict[str, Tensor], target: int, names: tuple[str
 
 
 def _integrated(answer: Answer, start: dict[str, Tensor], target: int, names: tuple[str, ...]) -> Why:  # fmt: skip
-    found = integrated_gradients(answer, start["x"], [target])
-    places = as_map(found.values)
-    gained = float(found.values.sum() + found.missing[0])
-    if places is None:
+    x = start["x"]
+    if not x.is_floating_point() or as_map(x) is None:
         raise UsageError(
-            "no-places", given="integrated gradients of an input without places", expected="an image",
+            "no-places", given="integrated gradients of an input that is no picture", expected="an image",
             next="Type: --method grad-cam",
         )  # fmt: skip
+    found = integrated_gradients(answer, x, [target])
+    places = found.values
+    gained = float(found.values.sum() + found.missing[0])
     summed = torch.nn.functional.adaptive_avg_pool2d(places.sum(1), CELLS)[0].clamp(min=0)
     return Why(summed.float().numpy(), "integrated-gradients", None, abs(float(found.missing[0])) / max(abs(gained), 1e-9))  # fmt: skip
 

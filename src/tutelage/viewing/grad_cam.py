@@ -17,7 +17,7 @@ from torch import Tensor
 from tutelage.errors import TeacherError
 from tutelage.network.stages import Activation
 from tutelage.viewing.answer import Answer
-from tutelage.viewing.places import as_map
+from tutelage.viewing.places import places_of
 
 
 @dataclass(frozen=True)
@@ -62,14 +62,14 @@ def grad_cam(answer: Answer, activation: Activation, targets: Sequence[int], sta
 
 def _at(answer: Answer, before: Activation, targets: Sequence[int], stage: int) -> tuple[Tensor, bool] | None:  # fmt: skip
     """The map of a stage, and whether anything depends on its places; None if it has none."""
-    values = as_map(before["x"].detach())
+    values = places_of(before, before["x"].detach())
     if values is None:
         return None
     x = before["x"].detach().requires_grad_()
     with torch.enable_grad():
         logits = answer.after({**before, "x": x}, stage)
         (slope,) = torch.autograd.grad(logits[torch.arange(len(x)), list(targets)].sum(), [x])
-    slopes = as_map(slope)
+    slopes = places_of(before, slope)
     if slopes is None:
         return None
     weights = slopes.mean((2, 3), keepdim=True)

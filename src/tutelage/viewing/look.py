@@ -70,7 +70,7 @@ def look(network: Network, prepare: nn.Module, batches: Iterable[Mapping[str, np
 def _through(network: Network, activation: Activation, start: int, stop: int, kept: list[_Kept], own: bool) -> Activation:  # fmt: skip
     for index in range(start, stop):
         activation = network.stages[index].module(activation)
-        kept[index].add(activation["x"], own)
+        kept[index].add(activation["x"], activation.get("mask"), own)
     return activation
 
 
@@ -84,13 +84,15 @@ class _Kept:
     peaks: list[tuple[Tensor, Tensor]] = field(default_factory=list)
     shape: tuple[int, int] | None = None
 
-    def add(self, x: Tensor, own: bool) -> None:
-        places = as_map(x)
-        coarse = pooled(x) if places is None else nn.functional.adaptive_avg_pool2d(places, COARSE)
+    def add(self, x: Tensor, mask: Tensor | None, own: bool) -> None:
+        places = as_map(x) if mask is None else None
+        coarse = (
+            pooled(x, mask) if places is None else nn.functional.adaptive_avg_pool2d(places, COARSE)
+        )
         (self.coarse if own else self.other).append(coarse.flatten(1).float())
         if not own:
             return
-        self.pooled.append(pooled(x).float())
+        self.pooled.append(pooled(x, mask).float())
         if places is not None:
             self.shape = (places.shape[2], places.shape[3])
             value, place = places.flatten(2).max(2)

@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from tutelage.network.stages import Activation
+
 PREFIX = 8
 """Tokens that stand for no place (class, distillation, registers), at most."""
 
@@ -30,6 +32,16 @@ def as_map(x: Tensor) -> Tensor | None:
         return None
     tokens = x[:, prefix:].transpose(1, 2)
     return tokens.reshape(*tokens.shape[:2], side, side)
+
+
+def places_of(activation: Activation, x: Tensor) -> Tensor | None:
+    """``x``, which is or is like the activation's main tensor, as a map; tokens of texts are a map of one row.
+
+    Texts are told by the mask ``(N, T)`` that travels with them.
+    """
+    if x.ndim == 3 and "mask" in activation:
+        return x.transpose(1, 2)[:, :, None, :]
+    return as_map(x)
 
 
 def centres(places: npt.NDArray[np.integer], shape: tuple[int, int], size: int) -> npt.NDArray[np.float64]:  # fmt: skip
