@@ -17,7 +17,7 @@ from torch import Tensor
 
 from tutelage.viewing.answer import Answer
 
-STEPS = 32
+STEPS = 64
 """Points of the quadrature."""
 
 AT_ONCE = 16
