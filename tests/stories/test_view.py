@@ -71,7 +71,8 @@ def test_frozen_stages_are_the_teachers_and_later_ones_moved(atlas, fitted):
             assert row["moved"] == 0 and row["cka"] == 1
     tuned = [row for row in atlas["stages"] if not row["frozen"]]
     assert len(tuned) == 10 - student.facts.frozen
-    for row in tuned:  # of the epochs the untuned one may be the best: test_viewing_figures moves weights itself
+    # of the epochs the untuned one may be the best: test_viewing_figures moves weights itself
+    for row in tuned:
         assert 0 < row["cka"] <= 1.000001 and row["moved"] >= 0
         assert row["name"] != "pool" or row["moved"] == 0
 
