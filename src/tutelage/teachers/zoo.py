@@ -104,6 +104,17 @@ def load_teacher(asked: str | Asked = "auto", modality: Modality | None = None, 
     return teacher
 
 
+def at_hand(modality: Modality) -> Modality:
+    """A modality as its usual teacher has it, if that one is on this machine: a look then counts what it will read."""
+    name = default_for(modality)
+    facts = FETCHED[name](Line()).facts if name in FETCHED else None
+    card = kept(facts) if facts else None
+    if facts is None or card is None:
+        return modality
+    weights = folder_of(facts) / "weights.safetensors"
+    return assembled(card, lambda: read_arrays(weights)).modality
+
+
 def wrong_modality(name: str, own: Modality, wanted: Modality) -> UsageError:
     """The one error for a teacher that does not look at such data."""
     return UsageError(
