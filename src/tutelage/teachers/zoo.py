@@ -17,7 +17,7 @@ from tutelage.teachers.blueprint import Blueprint, read_blueprint
 from tutelage.teachers.card import Card
 from tutelage.teachers.defaults import default_for
 from tutelage.teachers.embedded import EMBEDDED
-from tutelage.teachers.encoders_published import CONFIG, from_files, from_folder
+from tutelage.teachers.encoders_published import CONFIG, from_files, from_folder, held_encoder
 from tutelage.teachers.forms import form_of, prepare_pixels
 from tutelage.teachers.kept import folder_of, kept
 from tutelage.teachers.local import OWN, from_code, from_file
@@ -144,7 +144,7 @@ def origin_of(asked: Asked, line: Line) -> Origin:
     if (Path(name) / CONFIG).is_file():
         return from_folder(asked)
     if name.startswith("hf:"):
-        return from_hub(asked, line, from_files)
+        return held_encoder(name) or from_hub(asked, line, from_files)
     return published(asked, line)
 
 
