@@ -14,6 +14,7 @@ from tutelage.files import write_csv, write_json, write_text
 from tutelage.report.items import write_items
 from tutelage.report.ledger import ledger
 from tutelage.report.lineage import lineage, model_card
+from tutelage.report.neighbours import neighbours
 from tutelage.report.page import render
 from tutelage.run import Run
 from tutelage.student import Student
@@ -50,7 +51,8 @@ def evaluate_test(lesson: Lesson, trained: Trained) -> dict[str, Any] | None:
         metrics = evaluate(probabilities, lesson.truth(indices), student.classes)
         if student.facts.kept:
             metrics = condensed(metrics, len(student.facts.classes))
-    return {**metrics, "rejected": float((scores > student.reject.threshold).mean())}
+        near = neighbours(lesson, student, indices, probabilities)
+    return {**metrics, "rejected": float((scores > student.reject.threshold).mean()), "neighbours": near}  # fmt: skip
 
 
 def ship(lesson: Lesson, trained: Trained, metrics: dict[str, Any] | None, options: FitOptions, run: Run, beside: Sequence[Mapping[str, Any]] = ()) -> Fitted:  # fmt: skip
@@ -152,7 +154,8 @@ def _results(
         "parameters": {"trainable": trained.trainable, "total": trained.total},
         "seconds": {"total": _total(run), **{k: round(v, 4) for k, v in run.seconds.items()}},
         "test": metrics and {k: metrics[k] for k in ("accuracy", "low", "high", "n")},
-        "metrics": metrics,
+        "metrics": metrics and {k: v for k, v in metrics.items() if k != "neighbours"},
+        "neighbours": metrics["neighbours"] if metrics else [],
         "warnings": _warnings(lesson, trained, metrics, findings),
         "split": {"train": len(parts.train), "val": len(parts.val), "test": len(parts.test),
                   "set_aside": len(parts.set_aside), "reported": parts.reported, "seed": options.split_seed},
@@ -196,5 +199,5 @@ def _portable(results: Mapping[str, Any]) -> dict[str, Any]:
     return {
         k: v
         for k, v in results.items()
-        if k not in ("run", "student", "warnings", "counters", "cost")
+        if k not in ("run", "student", "warnings", "counters", "cost", "neighbours")
     }
