@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tutelage.comparison import compare_run, resume_comparison
-from tutelage.data import Checked, open_source
+from tutelage.data import Checked, modality_of, open_source
 from tutelage.data import check as check_data
 from tutelage.errors import UsageError
 from tutelage.modality import Modality
@@ -21,6 +21,7 @@ from tutelage.run import Listener, open_run, reopen_run, silent
 from tutelage.student import Student, load
 from tutelage.student.predict import Prediction, evaluate_on
 from tutelage.teachers import Teacher, teacher_from_module
+from tutelage.teachers.zoo import at_hand
 from tutelage.training import FitOptions
 from tutelage.viewing import Wish, finished_fit, of_teacher
 from tutelage.viewing.explain import Explanation
@@ -180,7 +181,8 @@ def check(source: Any, labels: Sequence[str] | None = None, *, modality: Modalit
     Returns:
         ``Checked``; its ``findings`` say what, where, how bad, and what to do.
     """
-    data = open_source(source, labels=labels, modality=modality, group_by=group_by, test=test)
+    kind = modality or at_hand(modality_of(source))
+    data = open_source(source, labels=labels, modality=kind, group_by=group_by, test=test)
     return check_data(data, full=True, progress=lambda d, n: listener({"phase": "check", "done": d, "total": n}))  # fmt: skip
 
 

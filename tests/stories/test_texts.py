@@ -194,3 +194,23 @@ def test_what_a_teacher_looks_like_inside_costs_no_download(tmp_path):
     assert [row["stage"] for row in shown["stages"]][-2:] == ["layer.6", "pool"]
     listed = told("teachers", "--name", "minilm", TUTELAGE_CACHE=str(tmp_path))["teachers"]
     assert [(row["name"], row["modality"], row["cached"]) for row in listed] == [("minilm", "text", False)]  # fmt: skip
+
+
+def test_the_page_shows_what_the_surest_mistakes_look_like(place, tmp_path):
+    """Labels at random: there are mistakes, and a repeated text is its copy's nearest."""
+    texts = [s for label in ("food", "money") for s in sentences(label, 40, 6)]
+    rows = [(text, "ab"[i % 2], "test" if i % 4 == 3 else "train") for i, text in enumerate(texts)]
+    with (tmp_path / "noise.csv").open("w", newline="") as stream:
+        csv.writer(stream).writerows([("text", "label", "split"), *rows])
+    made = fit_run(tmp_path / "noise.csv", teacher=str(place / "tiny"), mode="deep", out=tmp_path / "runs")  # fmt: skip
+    found = made.results["neighbours"]
+    assert 0 < len(found) <= 8
+    for row in found:
+        near = row["nearest"]
+        assert row["label"] != row["told"] and row["item"] in texts
+        assert [one["similarity"] for one in near] == sorted((one["similarity"] for one in near), reverse=True)  # fmt: skip
+        assert all(one["item"] in texts and one["similarity"] <= 1 + 1e-6 for one in near)
+    page = (made.run / "report.html").read_text()
+    assert found[0]["nearest"][0]["item"] in page
+    kept = (made.run / "student" / "results.json").read_text()
+    assert found[0]["nearest"][0]["item"] not in kept, "a student carries nobody's texts"

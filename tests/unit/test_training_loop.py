@@ -166,3 +166,33 @@ def test_recipes_by_rule():
     assert recipe_for("deep", 100, 2).epochs == 0
     assert recipe_for("mid", 500, 5).epochs == 12 and recipe_for("mid", 10_000, 5).epochs == 4
     assert recipe_for("full", 500, 5).stage_decay < 1 == recipe_for("mid", 500, 5).stage_decay
+
+
+class Lengths:
+    """Rows that differ in length; nothing else of them is asked."""
+
+    def __init__(self, lengths):
+        self._lengths = lengths
+
+    def lengths(self):
+        return self._lengths
+
+
+def test_ragged_examples_of_like_length_share_a_batch():
+    rng = np.random.default_rng(0)
+    lengths = rng.integers(1, 100, 1000)
+    examples = Examples(Lengths(lengths), np.zeros(1000, np.int64))
+    batches = examples.steps(rng.permutation(1000), 32)
+    assert sorted(np.concatenate(batches).tolist()) == list(range(1000))
+    padded = sum(len(b) * lengths[b].max() for b in batches)
+    assert padded < 1.2 * lengths.sum()
+    means = [lengths[b].mean() for b in batches]
+    assert abs(np.corrcoef(means, range(len(means)))[0, 1]) < 0.5, (
+        "short ones do not all come first"
+    )
+    even = Examples(Lengths(None), np.zeros(10, np.int64))
+    assert [b.tolist() for b in even.steps(np.arange(10), 4)] == [
+        [0, 1, 2, 3],
+        [4, 5, 6, 7],
+        [8, 9],
+    ]

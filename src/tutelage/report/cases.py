@@ -91,4 +91,7 @@ def named(results: Mapping[str, Any]) -> list[str]:
     told = results.get("cases") or {}
     rows = [row for kind in ("wrong", "hard", "suspects") for row in told.get(kind, ())]
     found = [name for finding in results.get("findings", ()) for name in finding["where"][:4]]
-    return list(dict.fromkeys([*(row["name"] for row in rows), *found, *told.get("some", ())]))
+    near = [one["item"] for row in results.get("neighbours", ()) for one in (row, *row["nearest"])]
+    return list(
+        dict.fromkeys([*(row["name"] for row in rows), *found, *near, *told.get("some", ())])
+    )

@@ -114,7 +114,7 @@ def _results(student: Student, parent: Student, parent_run: Path, rows: Register
         warnings.append(f"no test item is of the new classes {', '.join(new)}: nothing tells how well they are known")  # fmt: skip
     return {
         **before, "run": str(run.folder), "student": str(run.folder / "student"), "digest": student.digest,
-        "because": [*before["because"], sentence], "warnings": warnings, "heads": [], "comparison": None, "cases": None,
+        "because": [*before["because"], sentence], "warnings": warnings, "heads": [], "comparison": None, "cases": None, "neighbours": [],
         "seconds": {"total": round(sum(run.seconds.values()), 4), **{k: round(v, 4) for k, v in run.seconds.items()}},
         "test": metrics and {k: metrics[k] for k in ("accuracy", "low", "high", "n")}, "metrics": metrics,
         "split": {**before["split"], **counts}, "counters": as_json(activations.counters), "cost": None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tutelage.data import Finding
@@ -29,10 +29,12 @@ class Tested:
     Attributes:
         metrics: what ``evaluate`` tells, and the share that was rejected.
         judged: its answers.
+        neighbours: see ``report.neighbours``.
     """
 
     metrics: dict[str, Any]
     judged: Judged
+    neighbours: list[dict[str, Any]] = field(default_factory=list)
 
 
 def results_of(
@@ -72,6 +74,7 @@ def results_of(
         "classes": list(student.facts.classes), "kept": len(student.facts.kept),
         "card": card_told(student), "stages": cost_of_stages(student.facts.card, student.facts.frozen),
         "findings": [finding.as_json() for finding in findings[:FINDINGS]], "found": len(findings),
+        "neighbours": tested.neighbours if tested else [],
         "cases": _cases(lesson, trained, tested),
     }  # fmt: skip
 
@@ -136,5 +139,6 @@ def portable(results: Mapping[str, Any]) -> dict[str, Any]:
     return {
         k: v
         for k, v in results.items()
-        if k not in ("run", "student", "warnings", "counters", "cost", "findings", "cases")
+        if k
+        not in ("run", "student", "warnings", "counters", "cost", "findings", "cases", "neighbours")
     }

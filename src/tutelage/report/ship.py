@@ -13,6 +13,7 @@ from tutelage.files import write_csv, write_json, write_text
 from tutelage.report.cases import SUSPECTS, Judged, named
 from tutelage.report.items import write_items
 from tutelage.report.lineage import lineage, model_card
+from tutelage.report.neighbours import neighbours
 from tutelage.report.page import render
 from tutelage.report.results import Tested, portable, results_of
 from tutelage.report.thumbnails import thumbnails, write_pictures
@@ -52,9 +53,11 @@ def evaluate_test(lesson: Lesson, trained: Trained) -> Tested | None:
         metrics = evaluate(probabilities, truth, student.classes)
         if student.facts.kept:
             metrics = condensed(metrics, len(student.facts.classes))
+        near = neighbours(lesson, student, indices, probabilities)
     names = tuple(lesson.dataset.examples[i].name for i in indices)
     rejected = float((scores > student.reject.threshold).mean())
-    return Tested({**metrics, "rejected": rejected}, Judged("test", names, truth, probabilities))
+    judged = Judged("test", names, truth, probabilities)
+    return Tested({**metrics, "rejected": rejected}, judged, near)
 
 
 def ship(lesson: Lesson, trained: Trained, tested: Tested | None, options: FitOptions, run: Run, beside: Sequence[Mapping[str, Any]] = ()) -> Fitted:  # fmt: skip

@@ -12,7 +12,9 @@ from tutelage.files import digest_bytes, digest_file, read_json
 from tutelage.modality import InputSpec
 from tutelage.teachers.blueprint import Blueprint
 from tutelage.teachers.card import Card
+from tutelage.teachers.kept import kept, kept_cards
 from tutelage.teachers.local import OWN, stated_facts, with_facts
+from tutelage.teachers.lockfile import locked
 from tutelage.teachers.origin import Asked, Origin
 from tutelage.teachers.published import HubFiles
 
@@ -57,6 +59,18 @@ def from_folder(asked: Asked) -> Origin:
     )  # fmt: skip
     facts = with_facts(facts, stated_facts(asked.card, None))
     return Origin(facts, lambda model: _read(folder / WEIGHTS), files=lambda: {"tokenizer": raw})
+
+
+def held_encoder(name: str) -> Origin | None:
+    """An encoder of the hub that was fetched and kept under this name; nothing is asked of the hub then.
+
+    Some of a repository's files may be missing, which cannot be known without asking.
+    """
+    pinned = locked(name)
+    cards = kept_cards() if pinned else ()
+    mine = (c for c in cards if c.name == name and pinned and c.digest == pinned.sha256)
+    card = next((c for c in mine if c.architecture.startswith("transformers:") and kept(c)), None)
+    return Origin(card, lambda model: {}) if card else None
 
 
 def from_files(hub: HubFiles, config: Mapping[str, Any]) -> Origin:

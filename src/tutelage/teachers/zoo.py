@@ -17,7 +17,7 @@ from tutelage.teachers.blueprint import Blueprint, read_blueprint
 from tutelage.teachers.card import Card
 from tutelage.teachers.defaults import default_for
 from tutelage.teachers.embedded import EMBEDDED
-from tutelage.teachers.encoders_published import CONFIG, from_files, from_folder
+from tutelage.teachers.encoders_published import CONFIG, from_files, from_folder, held_encoder
 from tutelage.teachers.forms import form_of, prepare_pixels
 from tutelage.teachers.kept import folder_of, kept
 from tutelage.teachers.local import OWN, from_code, from_file
@@ -104,6 +104,17 @@ def load_teacher(asked: str | Asked = "auto", modality: Modality | None = None, 
     return teacher
 
 
+def at_hand(modality: Modality) -> Modality:
+    """A modality as its usual teacher has it, if that one is on this machine: a look then counts what it will read."""
+    name = default_for(modality)
+    facts = FETCHED[name](Line()).facts if name in FETCHED else None
+    card = kept(facts) if facts else None
+    if facts is None or card is None:
+        return modality
+    weights = folder_of(facts) / "weights.safetensors"
+    return assembled(card, lambda: read_arrays(weights)).modality
+
+
 def wrong_modality(name: str, own: Modality, wanted: Modality) -> UsageError:
     """The one error for a teacher that does not look at such data."""
     return UsageError(
@@ -133,7 +144,7 @@ def origin_of(asked: Asked, line: Line) -> Origin:
     if (Path(name) / CONFIG).is_file():
         return from_folder(asked)
     if name.startswith("hf:"):
-        return from_hub(asked, line, from_files)
+        return held_encoder(name) or from_hub(asked, line, from_files)
     return published(asked, line)
 
 

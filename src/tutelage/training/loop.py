@@ -12,6 +12,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,9 @@ from tutelage.training.checkpoint import load_checkpoint, save_checkpoint
 from tutelage.training.recipe import Recipe
 
 Record = Mapping[str, Any]
+
+NEAR = 16
+"""Batches among which ragged rows are sorted by length."""
 
 WARM = 0.1
 """Share of the schedule in which the rate rises."""
@@ -92,6 +96,30 @@ class Examples:
 
     def __len__(self) -> int:
         return len(self.truth)
+
+    @cached_property
+    def lengths(self) -> npt.NDArray[np.int64] | None:
+        """Places of each example's plain view (N,); None where all have the same."""
+        lengths = self.rows.lengths()
+        return None if lengths is None else lengths[:: self.views]
+
+    def steps(self, order: npt.NDArray[np.int64], size: int) -> list[npt.NDArray[np.int64]]:
+        """Batches of an order of the examples (N,); of ragged ones, like lengths together.
+
+        A batch is padded to its longest row, so within each ``NEAR`` batches of the order rows are sorted by
+        length; the batches then come in the order of their first example.
+        """
+        if self.lengths is None:
+            return [order[i : i + size] for i in range(0, len(order), size)]
+        place = np.empty(len(order), np.int64)
+        place[order] = np.arange(len(order))
+        found: list[npt.NDArray[np.int64]] = []
+        for start in range(0, len(order), NEAR * size):
+            some = order[start : start + NEAR * size]
+            some = some[np.argsort(self.lengths[some], kind="stable")]
+            batches = [some[i : i + size] for i in range(0, len(some), size)]
+            found += sorted(batches, key=lambda batch: int(place[batch].min()))
+        return found
 
 
 @dataclass(frozen=True)
@@ -172,14 +200,14 @@ def _epoch(pupil: Pupil, train: Examples, optimiser: torch.optim.Optimizer, epoc
     rng = np.random.default_rng([schedule.seed, epoch])
     order, views = rng.permutation(len(train)), rng.integers(0, train.views, len(train))
     weights = torch.tensor(schedule.class_weights, dtype=torch.float32, device=runtime.device)
-    size, total, seen = schedule.recipe.batch, 0.0, 0
-    steps = math.ceil(len(train) / size)
+    total, seen = 0.0, 0
+    batches = train.steps(order, schedule.recipe.batch)
+    steps = len(batches)
     with torch.random.fork_rng(devices=[]):  # dropout draws from the global stream: borrow it
         torch.manual_seed(schedule.seed * 1_000 + epoch)
-        for step in range(steps):
+        for step, chosen in enumerate(batches):
             if clock.over:
                 break
-            chosen = order[step * size : (step + 1) * size]
             done = ((epoch - 1) * steps + step) / (schedule.recipe.epochs * steps)
             _set_rate(optimiser, schedule.recipe, max(done, clock.spent))
             logits = pupil(_batch(train.rows, chosen * train.views + views[chosen], runtime))
@@ -232,9 +260,8 @@ def _judge(pupil: Pupil, validation: Examples, race: Race, runtime: Runtime, los
 def logits_of(pupil: Pupil, examples: Examples, runtime: Runtime) -> npt.NDArray[np.float64]:
     """Logits (N, C) of the plain views, in eval mode."""
     pupil.eval()
-    plain = np.arange(len(examples)) * examples.views
-    parts = [
-        runtime.gather(pupil(_batch(examples.rows, plain[i : i + 64], runtime)))
-        for i in range(0, len(plain), 64)
-    ]
-    return torch.cat(parts).double().cpu().numpy()
+    batches = examples.steps(np.arange(len(examples)), 64)
+    parts = [runtime.gather(pupil(_batch(examples.rows, some * examples.views, runtime))) for some in batches]  # fmt: skip
+    logits: npt.NDArray[np.float64] = torch.cat(parts).double().cpu().numpy()
+    logits[np.concatenate(batches)] = logits.copy()
+    return logits
