@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tutelage.comparison import compare_run, resume_comparison
 from tutelage.data import Checked, modality_of, open_source
@@ -16,15 +16,15 @@ from tutelage.network.decision import MODES
 from tutelage.pipeline import tell_change, tell_story, tell_verdict, tell_view
 from tutelage.report import Advised, Fitted
 from tutelage.report.again import finished, tell_again
-from tutelage.report.reasons import tell_reasons
 from tutelage.run import Listener, open_run, reopen_run, silent
 from tutelage.student import Student, load
 from tutelage.student.predict import Prediction, evaluate_on
 from tutelage.teachers import Teacher, teacher_from_module
 from tutelage.teachers.zoo import at_hand
 from tutelage.training import FitOptions
-from tutelage.viewing import Wish, finished_fit, of_teacher
-from tutelage.viewing.explain import Explanation
+
+if TYPE_CHECKING:
+    from tutelage.viewing.explain import Explanation
 
 __all__ = [
     "advise",
@@ -210,6 +210,10 @@ def explain(student: str | Path | Student, inputs: Any, *, method: str = "grad-c
     Example:
         >>> for told, why in explain("runs/fit/photos", "img.jpg"): print(told.label, why.picture)  # doctest: +SKIP
     """
+    from tutelage.report.reasons import (
+        tell_reasons,  # PyTorch is imported only where it is asked why
+    )
+
     known = load(student) if isinstance(student, str | Path) else student
     return tell_reasons(known, inputs, method, Path(out))
 
@@ -289,6 +293,8 @@ def view(
         >>> view("runs/fit/photos", quick=True)["stages"][3]["reading"]["accuracy"]  # doctest: +SKIP
         0.71
     """
+    from tutelage.viewing import Wish, finished_fit, of_teacher
+
     own = teacher if isinstance(teacher, Teacher) or teacher is None else _as_teacher(teacher)
     finished = isinstance(subject, str | Path) and (Path(subject) / "args.json").exists()
     if teacher is None or (own is not None and finished):

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tutelage.advisor import advise, settle, take
 from tutelage.data import check, claimed, open_source, split, thin
 from tutelage.report import Advised, Fitted, evaluate_test, ship, tell_advice
 from tutelage.report.change import read_register, score_again, ship_change, test_items
-from tutelage.report.view import tell_atlas
 from tutelage.run import Run, alone, metered, resumable
 from tutelage.runtime import open_runtime
 from tutelage.student import load
 from tutelage.student.change import changed, open_changed, plan_change, require_exact, seen
 from tutelage.teachers import Teacher, expect
 from tutelage.training import FitOptions, Lesson, fetching, open_facts, open_lesson, require, train
-from tutelage.viewing import Subject, Wish, draw_atlas
+
+if TYPE_CHECKING:
+    from tutelage.viewing import Subject, Wish
 
 
 def tell_story(source: Any, labels: Any, options: FitOptions, run: Run, own_teacher: Teacher | None = None, beside: Any = ()) -> Fitted:  # fmt: skip
@@ -59,6 +60,9 @@ def tell_change(parent: Path, source: Any, labels: Any, run: Run, forget: bool =
 
 def tell_view(subject: Subject, wish: Wish, run: Run) -> dict[str, Any]:
     """What the layers of a teacher, or of a finished student, see in somebody's items."""
+    from tutelage.report.view import tell_atlas  # PyTorch is imported only where somebody looks
+    from tutelage.viewing import draw_atlas
+
     with alone(run), metered(run), prepared(subject.source, subject.labels, subject.options, run, subject.own) as lesson:  # fmt: skip
         atlas = draw_atlas(lesson, subject, wish)
         return tell_atlas(atlas, run)
