@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from tutelage.errors import NotYetError
+
+if TYPE_CHECKING:
+    from tutelage.modality.perturb import Perturb
 
 Item = Path | str | npt.NDArray[Any]
 """What a user hands over as one example: a file, a string, or an array."""
@@ -112,7 +115,9 @@ class Modality:
         spec: the InputSpec to use, given the card's spec and the items' native scales.
         reduced: like ``read``, but with no more detail than a spec needs; None where ``read`` is all there is.
         show: item -> PNG bytes of a thumbnail with the given long side, for pages.
-        attribute, perturb: explain and attack in input space; None where the modality lacks them.
+        attribute: explain in input space; None where the modality lacks it.
+        perturb: what an adversary may do to an item, a record of functions of its own (see
+            ``modality.perturb``); None where the modality lacks it.
     """
 
     name: str
@@ -128,7 +133,7 @@ class Modality:
     show: Callable[[Item, int], bytes] | None = None
     reduced: Callable[[Item, InputSpec], Any] | None = None
     attribute: Callable[..., Any] | None = None
-    perturb: Callable[..., Any] | None = None
+    perturb: Perturb | None = None
 
     def decode(self, item: Item, spec: InputSpec) -> Any:
         """An item decoded for views by a spec; raises as ``read`` does."""

@@ -1,0 +1,163 @@
+"""Audit: which weaknesses a student inherited, as a user types it."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from kit import digits, run, told
+
+from tutelage.api import audit, fit_run
+from tutelage.errors import ArtefactError, UsageError
+from tutelage.report.audit_charts import audit_charts
+from tutelage.report.lineage import environment
+from tutelage.security.presets import preset_named
+from tutelage.security.story import open_inquiry, tell
+from tutelage.security.subject import Subject, open_subject
+
+KEYS = {"grade", "rows", "gap", "ratio", "seconds"}
+ROW = {"attack", "threat", "cut", "budget", "targeted", "success", "low", "high", "n"}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    return tmp_path_factory.mktemp("audit")
+
+
+@pytest.fixture(scope="module")
+def photos(place):
+    return digits(place / "photos", each=40)
+
+
+@pytest.fixture(scope="module")
+def fitted(photos, place):
+    return fit_run(photos, mode="deep", out=place).run
+
+
+@pytest.fixture(scope="module")
+def audited(fitted, place):
+    return told("audit", fitted, "--preset", "quick", "--items", 10, "--out", place)
+
+
+def test_the_contract(audited, fitted, place):
+    assert audited["schema"] == 1 and set(audited) >= KEYS
+    assert all(set(row) >= ROW for row in audited["rows"])
+    assert audited["student_digest"] and audited["teacher_digest"]
+    kept = json.loads((place / "audit" / fitted.name / "results.json").read_text())
+    assert kept == audited
+    assert {r["threat"] for r in audited["rows"]} == {"T0", "T1", "T3", "control", "accident"}
+    assert (
+        audited["inheritance"]["mode"] == "deep"
+        and audited["inheritance"]["read_cut"] == audited["cut"]["index"]
+    )
+    assert audited["provenance"]["verified"] and not audited["provenance"]["findings"]
+
+
+def test_the_same_seed_tells_the_same(audited, fitted, place):
+    again = audit(fitted, preset="quick", items=10, out=place)
+    assert {k: v for k, v in again.items() if k != "seconds"} == {
+        k: v for k, v in audited.items() if k != "seconds"
+    }
+    assert sorted(p.name for p in (place / "audit").iterdir())[:2] == [
+        fitted.name,
+        f"{fitted.name}-2",
+    ]
+
+
+def test_no_budget_is_exceeded_and_mimicry_gets_nearer(audited):
+    mimicry = [r for r in audited["rows"] if r["attack"] == "mimic"]
+    assert mimicry and all(0 <= r["residual"] < 1 for r in mimicry)
+    assert all(r["low"] <= r["success"] <= r["high"] for r in audited["rows"])
+
+
+def test_the_exit_code_says_whether_the_line_is_kept(fitted, place):
+    grades = ["low", "critical"]
+    done = [
+        run(
+            "audit",
+            fitted,
+            "--preset",
+            "quick",
+            "--items",
+            10,
+            "--out",
+            place,
+            "--fail-above",
+            g,
+            check=False,
+        )
+        for g in grades
+    ]
+    found = audit(fitted, preset="quick", items=10, out=place)["grade"]
+    assert [d.returncode for d in done] == [0 if found == "low" else 1, 1 if found is None else 0]
+
+
+def test_the_section_renders(audited, place, fitted):
+    shown = json.loads((place / "audit" / fitted.name / "pictures.json").read_text())
+    page = (
+        environment()
+        .get_template("audit.section.html.jinja")
+        .render(audit=audited, pictures=shown, charts=audit_charts(audited))
+    )
+    assert audited["grade_rule"].split(":")[0] in page and "<svg" in page
+    assert "style=" not in page.replace('style="fill', "").split("<svg")[0]
+
+
+def test_a_student_without_its_run_needs_data(fitted, photos, place):
+    alone = shutil.copytree(fitted / "student", place / "third party")
+    with pytest.raises(ArtefactError, match="--data"):
+        audit(alone, preset="quick", items=6, out=place)
+    found = audit(
+        alone, preset="quick", items=6, data=photos, candidates=["efficientnet_lite0"], out=place
+    )
+    assert found["fingerprints"][0]["teacher"] == "efficientnet_lite0"
+
+
+def test_a_control_must_be_another_network(fitted, place):
+    with pytest.raises(UsageError, match="own teacher"):
+        audit(fitted, preset="quick", items=6, control="efficientnet_lite0", out=place)
+
+
+class Quantised:
+    """A first step that rounds its input to few levels: the gradient through it is zero."""
+
+    def __init__(self, prepare):
+        self.prepare = prepare
+
+    def __call__(self, spec):
+        import torch
+        from torch import nn
+
+        inner = self.prepare(spec)
+
+        class Rounded(nn.Module):
+            def forward(self, batch):
+                return inner({**batch, "x": torch.round(batch["x"].float() / 8) * 8})
+
+        return Rounded()
+
+
+def test_a_student_with_masked_gradients_is_not_graded(fitted, place, tmp_path):
+    from tutelage.run import open_run, silent
+
+    subject = open_subject(fitted)
+    teacher = replace(subject.student.teacher, prepare=Quantised(subject.student.teacher.prepare))
+    masked = Subject(replace(subject.student, teacher=teacher), subject.teacher, subject.told)
+    run_ = open_run(tmp_path, "audit", "masked", {}, silent)
+    found = tell(open_inquiry(masked, fitted, run_, preset_named("quick", 8), None, None, 0))
+    assert found["grade"] is None and any("gradients" in name for name in found["refused"])
+
+
+def test_windows_are_answered_as_predict_answers_files(fitted):
+    from tutelage.security.examiner import Examiner
+    from tutelage.security.items import choose_items, known_items
+
+    subject = open_subject(fitted)
+    known = known_items(fitted, subject.student)
+    items = choose_items(known, subject.student, 8, 0)
+    files = {k.name: k.item for k in known}
+    wanted = subject.student.predict_proba([files[name] for name in items.names])
+    examiner = Examiner(subject, items)
+    assert np.array_equal(examiner.probabilities(items.windows), wanted)
+    assert np.array_equal(examiner.scores(items.windows)[0], wanted)
