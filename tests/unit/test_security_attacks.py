@@ -121,7 +121,7 @@ def test_square_agrees_with_an_independent_library(trained, art):
     from art.attacks.evasion import SquareAttack
 
     model, windows, truth = trained
-    budget, queries = 40.0, 300
+    budget, queries = 36.0, 150
     own = square(shares(model), windows, truth, budget, PERTURB, queries=queries, seed=0)
     assert np.abs(own.astype(int) - windows).max() <= budget
     np.random.seed(0)

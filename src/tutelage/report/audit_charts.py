@@ -68,7 +68,7 @@ def _best(rows: Rows) -> list[Mapping[str, Any]]:
 
 
 def curve(axes: Axes, places: Rows) -> None:
-    """Mimicry at the graded budget, cut by cut; the true cut is marked."""
+    """Success at the graded budget, cut by cut; the true cut is marked."""
     at = [p["cut"] for p in places]
     for aim, colour, mark in (("untargeted", "#d55e00", "o"), ("targeted", "#0072b2", "s")):
         axes.plot(at, [100 * p[aim]["success"] for p in places], label=aim, color=colour, marker=mark)  # fmt: skip

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from tutelage.security.examiner import Examiner
 from tutelage.security.inquiry import Inquiry
 from tutelage.security.judged import Siege
-from tutelage.security.mimicry import Goal
+from tutelage.security.mimicry import UNTARGETED, Goal
 from tutelage.security.pursuit import Pursuit
 from tutelage.security.subject import Subject
 from tutelage.student import Student
@@ -47,13 +47,13 @@ def plan(inquiry: Inquiry, trained_cuts: Sequence[int]) -> list[Plan]:
     sign, adam = Pursuit(steps), Pursuit(steps, optimiser="adam")
     away = Pursuit(steps, start=0.5)
     return [
-        Plan("mimic", depth, graded, "fresh items, targets and starts", sign),
-        Plan("displace", depth, graded, "fresh items and starts", away),
-        Plan("mimic", depth, graded, "another optimiser", adam),
+        Plan("copy", depth, graded, "fresh items, targets and own head", sign),
+        Plan("copy away", depth, graded, "fresh items and own head", sign),
+        Plan("copy away", depth, graded, "another optimiser", adam),
         Plan("mimic one", depth, graded, "one item imitated", sign),
-        Plan("mimic", other, graded, "a cut without twins", sign),
-        Plan("mimic", depth, BEYOND * graded, "a budget without twins", sign),
-        Plan("displace", depth, BEYOND * graded, "a budget without twins", away),
+        Plan("copy", other, graded, "a cut without twins", sign),
+        Plan("copy", depth, BEYOND * graded, "a budget without twins", sign),
+        Plan("copy away", depth, BEYOND * graded, "a budget without twins", away),
     ]
 
 
@@ -66,7 +66,7 @@ def besiege(inquiry: Inquiry, students: Sequence[Student], plans: Sequence[Plan]
         crafter = replace(inquiry, optimiser=each.pursuit.optimiser).crafter()
         windows = crafter.craft(inquiry.items, each.goal, each.cut, inquiry.reads(), each.budget, each.pursuit, inquiry.told(f"adaptive: {each.goal} at cut {each.cut}, {each.how}"))["windows"]  # fmt: skip
         told = [e.answers(windows) for e in examiners]
-        for targeted in (True, False) if each.goal != "displace" else (False,):
+        for targeted in (False,) if each.goal in UNTARGETED else (True, False):
             aim = inquiry.items.targets if targeted else inquiry.items.truth
             shares = [((t == aim) if targeted else (t != aim)).mean(0)[right] for t in told]
             found.append(Siege(each.goal, each.cut, each.budget, targeted, each.how, shares[0], np.stack(shares[1:])))  # fmt: skip

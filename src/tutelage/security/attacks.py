@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from tutelage.security.control import noise
 from tutelage.security.inquiry import Inquiry, mean_residual, pair
-from tutelage.security.mimicry import Goal, Goals
+from tutelage.security.mimicry import UNTARGETED, Goal, Goals
 from tutelage.security.neuron import junk, sure_share
 from tutelage.security.perceptual import pursue_perceptual
 from tutelage.security.rows import Row
@@ -18,16 +18,15 @@ from tutelage.security.universal import universal
 
 
 def teacher_only(inquiry: Inquiry) -> Iterator[Row]:
-    """T1: mimicry at the headline cut with every budget, at other cuts with the graded one."""
+    """T1: copies at the headline cut with every budget and at other cuts with the graded one; plain mimicry beside."""
     graded, headline = inquiry.perturb.graded, inquiry.headline
     for budget in inquiry.budgets:
-        yield from crafted_rows(inquiry, "mimic", headline, budget)
-        if budget == graded or inquiry.preset.all_budgets:
-            yield from crafted_rows(inquiry, "displace", headline, budget)
-    if inquiry.preset.all_budgets:
-        yield from crafted_rows(inquiry, "mimic one", headline, graded)
+        yield from crafted_rows(inquiry, "copy", headline, budget)
+    goals: tuple[Goal, ...] = ("copy away", "mimic")
+    for goal in (*goals, "mimic one", "displace") if inquiry.preset.all_budgets else goals:
+        yield from crafted_rows(inquiry, goal, headline, graded)
     for cut in inquiry.cuts:
-        yield from crafted_rows(inquiry, "mimic", cut, graded, inquiry.preset.curve_items)
+        yield from crafted_rows(inquiry, "copy", cut, graded, inquiry.preset.curve_items)
 
 
 def crafted_rows(inquiry: Inquiry, goal: Goal, cut: int, budget: float, many: int | None = None) -> Iterator[Row]:  # fmt: skip
@@ -36,7 +35,7 @@ def crafted_rows(inquiry: Inquiry, goal: Goal, cut: int, budget: float, many: in
     made = inquiry.crafter().craft(items, goal, cut, inquiry.reads(), budget, inquiry.pursuit(goal), inquiry.told(f"{goal} at cut {cut}, {budget:g}"))  # fmt: skip
     residual = mean_residual(made["residual"], inquiry.right[: len(items)])
     rows = pair(inquiry, goal, "T1", made["windows"], budget, cut=cut, residual=residual, on=inquiry.subject.teacher.card.name)  # fmt: skip
-    yield from rows if goal != "displace" else rows[1:]
+    yield from rows[1:] if goal in UNTARGETED else rows
 
 
 def perceptual(inquiry: Inquiry) -> Iterator[Row]:
@@ -88,13 +87,13 @@ def controls(inquiry: Inquiry) -> Iterator[Row]:
         moved = noise(windows, budget, inquiry.perturb, inquiry.seed)
         yield inquiry.row("noise", "control", moved, budget)
     other = inquiry.control.teacher
-    goals: Sequence[Goal] = ("mimic", "displace") if inquiry.preset.all_budgets else ("mimic",)
+    goals: tuple[Goal, ...] = ("copy", "copy away")
     for goal in goals:
         depth = len(other.card.stages)
         made = inquiry.crafter(other).craft(inquiry.items, goal, depth, inquiry.reads(other), graded, inquiry.pursuit(goal), inquiry.told(f"control: {goal}"))  # fmt: skip
         residual = mean_residual(made["residual"], inquiry.right)
         rows = pair(inquiry, f"control: {goal}", "control", made["windows"], graded, cut=depth, residual=residual, on=other.card.name)  # fmt: skip
-        yield from rows if goal != "displace" else rows[1:]
+        yield from rows[1:] if goal in UNTARGETED else rows
 
 
 def accidents(inquiry: Inquiry) -> Iterator[Row]:

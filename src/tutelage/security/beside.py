@@ -8,16 +8,16 @@ from pathlib import Path
 
 from tutelage.errors import UsageError
 from tutelage.security.inquiry import Inquiry, pair
-from tutelage.security.mimicry import Goal
+from tutelage.security.mimicry import UNTARGETED, Goal
 from tutelage.security.rows import Row
 from tutelage.security.subject import Subject
 from tutelage.student import load
 
-GOALS: tuple[Goal, ...] = ("mimic", "displace")
+GOALS: tuple[Goal, ...] = ("copy", "copy away")
 
 
 def beside_rows(inquiry: Inquiry, folder: str | Path) -> Iterator[Row]:
-    """Mimicry and displacement at the headline cut and the graded budget, on the items that the other gets right.
+    """Copies at the headline cut and the graded budget, on the items that the other gets right.
 
     Raises:
         UsageError: it has other classes or looks at items differently.
@@ -37,4 +37,4 @@ def beside_rows(inquiry: Inquiry, folder: str | Path) -> Iterator[Row]:
     for goal in GOALS:
         made = inquiry.crafter().craft(inquiry.items, goal, cut, inquiry.reads(), graded, inquiry.pursuit(goal))  # fmt: skip
         rows = pair(asked, f"beside: {goal}", "control", made["windows"], graded, cut=cut, on=name)
-        yield from rows if goal != "displace" else rows[1:]
+        yield from rows[1:] if goal in UNTARGETED else rows

@@ -90,19 +90,19 @@ def _ratio(found: Findings, graded: float) -> float | None:
 
 
 def _half(rows: Sequence[Row]) -> dict[str, Any] | None:
-    """The budget at which mimicry fools half of the items, between measured budgets; None outside them."""
-    line = sorted((r for r in rows if r.attack == "mimic" and not r.targeted and r.measure == "linf" and len(r.fooled)), key=lambda r: r.budget)  # fmt: skip
+    """The budget at which a copy fools half of the items, between measured budgets; None outside them."""
+    line = sorted((r for r in rows if r.attack == "copy" and not r.targeted and r.measure == "linf" and len(r.fooled)), key=lambda r: r.budget)  # fmt: skip
     first_cut = [r for r in line if r.cut == line[0].cut]
     for low, high in pairwise(first_cut):
         if low.success < 0.5 <= high.success:
             share = (0.5 - low.success) / (high.success - low.success)
-            return {"budget": low.budget + share * (high.budget - low.budget), "attack": "mimic"}
+            return {"budget": low.budget + share * (high.budget - low.budget), "attack": "copy"}
     return None
 
 
 def _curve(inquiry: Inquiry, found: Findings) -> list[dict[str, Any]]:
-    """Mimicry at the graded budget, cut by cut, on the items that every cut was tried on; the true cut marked."""
-    rows = [r for r in found.teacher if r.attack == "mimic" and r.budget == inquiry.perturb.graded and r.measure == "linf"]  # fmt: skip
+    """Copies at the graded budget, cut by cut, on the items that every cut was tried on; the true cut marked."""
+    rows = [r for r in found.teacher if r.attack == "copy" and r.budget == inquiry.perturb.graded and r.measure == "linf"]  # fmt: skip
     many = min((len(r.fooled) for r in rows), default=0)
     told: dict[int, dict[str, Any]] = {}
     for row in rows:

@@ -103,7 +103,7 @@ def _made(candidate: Teacher, probes: npt.NDArray[Any], spec: InputSpec, perturb
     reach = (perturb.high - perturb.low) / 2
     grey = np.full(probes.shape, perturb.low + reach)
     start = perturb.settle(grey + rng.uniform(-0.05, 0.05, probes.shape) * reach, grey.astype(probes.dtype), reach)  # fmt: skip
-    how = Pursuit(steps, stride=4.0)
+    how = Pursuit(steps, momentum=0.75, stride=3.0)
     looks = eye.look(probes)
     middle = looks.mean(0, keepdim=True).expand(2, -1)
     return {

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tutelage.comparison.original import Original, read_original
-from tutelage.errors import TrainingError
+from tutelage.errors import UsageError
 from tutelage.evaluation.calibration import expected_calibration_error
 from tutelage.files import read_json, write_json
 from tutelage.pipeline import prepared
@@ -64,7 +64,7 @@ def harden_run(
     with alone(run), metered(run), prepared(original.source, None, options, run, teacher) as lesson:
         inquiry = _inquiry(subject, original, run, chosen, control, seed + FRESH)
         start = prepare_start(lesson, subject)
-        tried = try_all(start, inquiry, original, _ladder(subject, remedies), range(seed, seed + seeds), run)  # fmt: skip
+        tried = try_all(start, inquiry, _ladder(subject, remedies), range(seed, seed + seeds), run)  # fmt: skip
         best = max(tried, key=_worth)
         metrics = evaluate_test(lesson, best.trained[0])
         shipped = ship(lesson, best.trained[0], metrics, options, run)
@@ -83,28 +83,32 @@ def _inquiry(subject: Subject, original: Original, run: Run, preset: Preset, con
 def _ladder(subject: Subject, asked: Sequence[str]) -> tuple[Remedy, ...]:
     """The remedies of the student's mode, in order; those asked for, if some are."""
     every = LADDERS[subject.student.facts.mode]
+    unknown = sorted(set(asked) - {r.name for r in every})
+    if unknown:
+        raise UsageError(
+            "no-such-remedy", given=f"--remedies {','.join(unknown)}", expected=f"some of {', '.join(r.name for r in every)}",
+            next="Leave --remedies out, and all are tried in order.",
+        )  # fmt: skip
     return tuple(r for r in every if r.name in asked) if asked else every
 
 
-def try_all(start: Start, inquiry: Inquiry, original: Original, ladder: Sequence[Remedy], seeds: Sequence[int], run: Run) -> list[Tried]:  # fmt: skip
+def try_all(start: Start, inquiry: Inquiry, ladder: Sequence[Remedy], seeds: Sequence[int], run: Run) -> list[Tried]:  # fmt: skip
     """Remedies in order, until one meets the bar."""
     with run.phase("audit before"):
         before = tell(inquiry)
     tried: list[Tried] = []
     for remedy in ladder:
-        tried.append(_try(start, inquiry, original, remedy, seeds, before, run))
+        tried.append(_try(start, inquiry, remedy, seeds, before, run))
         run.log({"remedy": remedy.name, "met": tried[-1].met, "told": list(tried[-1].told)})
         if tried[-1].met:
             break
-    if not tried:
-        raise TrainingError("no-remedy", given="no remedy to try", expected="at least one", next="Leave out --remedies.")  # fmt: skip
     return tried
 
 
-def _try(start: Start, inquiry: Inquiry, original: Original, remedy: Remedy, seeds: Sequence[int], before: Mapping[str, Any], run: Run) -> Tried:  # fmt: skip
+def _try(start: Start, inquiry: Inquiry, remedy: Remedy, seeds: Sequence[int], before: Mapping[str, Any], run: Run) -> Tried:  # fmt: skip
     trained = tuple(mend(start, remedy, seed) for seed in seeds)
     with run.phase("price"):
-        price = _price(start.lesson, original, trained).as_json()
+        price = _price(start.lesson, inquiry.subject.student, trained).as_json()
     with run.phase("siege"):
         sieges = tuple(
             besiege(inquiry, [t.student for t in trained], plan(inquiry, start.twins.cuts))
@@ -117,11 +121,10 @@ def _try(start: Start, inquiry: Inquiry, original: Original, remedy: Remedy, see
     return Tried(remedy, trained, sieges, price, dict(before), after, reduced, reached, tuple(told))
 
 
-def _price(lesson: Lesson, original: Original, trained: Sequence[Trained]) -> Price:
+def _price(lesson: Lesson, parent: Student, trained: Sequence[Trained]) -> Price:
     """Parent and hardened students on the whole test part."""
     indices = lesson.readable(0, lesson.parts.test, 1)
     truth = lesson.truth(indices)
-    parent = open_subject(original.folder).student
     answers = [_answers(parent, lesson, indices), *(_answers(t.student, lesson, indices) for t in trained)]  # fmt: skip
     right = np.stack([a.argmax(1) == truth for a in answers])
     groups = tuple(lesson.checked.groups[i] for i in indices)

@@ -6,6 +6,8 @@ class too, whatever its head: the student itself is never asked.
 
 mimic      targeted: activations become those of a class (of one item, or the mean of a few)
 displace   untargeted: activations go as far as they can from where they were
+copy       the adversary fits a head of their own on the few items, and fools that; towards the wanted class, or
+           away from the true one. It matches only what tells classes apart, which a small budget can do better
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tutelage.modality import InputSpec
 from tutelage.modality.perturb import Perturb
@@ -27,8 +29,16 @@ from tutelage.security.items import Items
 from tutelage.security.pursuit import BATCH, Pursuit, pursue
 from tutelage.teachers import Teacher
 
-Goal = Literal["mimic", "mimic one", "displace"]
+Goal = Literal["mimic", "mimic one", "displace", "copy", "copy away"]
+UNTARGETED = ("displace", "copy away")
+"""Goals without a wanted class."""
 Tell = Callable[[int], None]
+
+RIDGE = 0.1
+"""Penalty of the adversary's own head, in mean squared lengths."""
+
+ENOUGH = 1.0
+"""Margin of their own head (targets are 0 and 1) beyond which nothing is gained."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +71,8 @@ class Crafter:
 
         Returns:
             ``windows`` (N, ...), and ``residual`` (N,): squared distance to the goal after over before, 0 being
-            perfect mimicry; for ``displace`` the squared displacement in deviations, larger being farther.
+            perfect mimicry; for ``displace`` the squared displacement in deviations, larger being farther; for copies the
+            loss, which is -1 (``copy away``) or between -1 and 0 where their own head is fooled for sure.
         """
         facts = {
             "teacher": self.teacher.card.weights_digest, "spec": self.spec.as_json(), "items": items.digest, "goal": goal,
@@ -96,35 +107,51 @@ class Goals:
         self.eye, self.items, self.goal = eye, items, goal
         self._rows: slice | None = None
         self._aim = self._start = torch.empty(0)
-        self._classes = _class_looks(eye, items) if goal == "mimic" else {}
+        self._classes = _class_looks(eye, items) if goal in ("mimic", "copy") else {}
+        self._head = own_head(eye, items) if goal.startswith("copy") else None
 
     def __call__(self, values: Tensor, rows: slice) -> Tensor:
         """See ``pursuit.Losses``."""
         self._prepare(rows)
-        squared: Tensor = ((self.eye(values) - self._aim) ** 2).sum(1)
-        return -squared if self.goal == "displace" else squared / self._start
+        looks = self.eye(values)
+        squared: Tensor = ((looks - self._aim) ** 2).sum(1)
+        if self.goal == "displace":
+            return -squared
+        if self._head is None:
+            return squared / self._start
+        lost = -self._margin(self._head(looks), rows).clamp_max(ENOUGH) / ENOUGH
+        return lost if self.goal == "copy away" else lost + squared / self._start
+
+    def _margin(self, logits: Tensor, rows: slice) -> Tensor:
+        """By how much the adversary's own head prefers what is wanted: the target, or anything but the truth."""
+        away = self.goal == "copy away"
+        aim = torch.from_numpy((self.items.truth if away else self.items.targets)[rows])
+        own = logits.gather(1, aim[:, None])[:, 0]
+        others = logits.scatter(1, aim[:, None], -torch.inf).amax(1)
+        margin: Tensor = own - others
+        return -margin if away else margin
 
     def _prepare(self, rows: slice) -> None:
         if self._rows == rows:
             return
         before = self.eye.look(self.items.windows[rows])
-        self._aim = before if self.goal == "displace" else self._targets(rows)
+        self._aim = before if self.goal in UNTARGETED else self._targets(rows)
         self._start = ((before - self._aim) ** 2).sum(1).clamp_min(1e-12)
         self._rows = rows
 
     def _targets(self, rows: slice) -> Tensor:
         wanted = self.items.targets[rows]
-        if self.goal == "mimic":
+        if self._classes:
             return torch.stack([self._classes[int(t)] for t in wanted])
         return self.eye.look(np.stack([self.items.references[one(self.items, int(t))] for t in wanted]))  # fmt: skip
 
     def asked(self, row: int) -> Callable[[npt.NDArray[Any]], npt.NDArray[np.floating]]:
         """The loss of one item, for a modality's own search."""
         self._prepare(slice(row, row + 1))
-        aim, start, sign = self._aim, self._start, -1 if self.goal == "displace" else 1
 
+        @torch.no_grad()
         def loss(windows: npt.NDArray[Any]) -> npt.NDArray[np.floating]:
-            found: npt.NDArray[np.floating] = (sign * ((self.eye.look(windows) - aim) ** 2).sum(1) / start).numpy()  # fmt: skip
+            found: npt.NDArray[np.floating] = torch.cat([self(as_values(w[None]), slice(row, row + 1)) for w in windows]).numpy()  # fmt: skip
             return found
 
         return loss
@@ -143,6 +170,19 @@ class Goals:
 def one(items: Items, target: int) -> int:
     """Number of the reference that stands for a class where only one item is imitated."""
     return int(np.flatnonzero(items.reference_truth == target)[0])
+
+
+def own_head(eye: Eye, items: Items) -> Callable[[Tensor], Tensor]:
+    """Ridge regression on the looks of the references, to 0 and 1: (N, F) -> (N, C)."""
+    looks = eye.look(items.references)
+    centre = looks.mean(0)
+    rows, truth = looks - centre, torch.from_numpy(items.reference_truth)
+    wanted = nn.functional.one_hot(truth, len(items.classes)).float()
+    gram = rows @ rows.T
+    ridge = RIDGE * gram.diagonal().mean()
+    weight = rows.T @ torch.linalg.solve(gram + ridge * torch.eye(len(rows)), wanted - wanted.mean(0))  # fmt: skip
+    bias = wanted.mean(0)
+    return lambda x: (x - centre) @ weight + bias
 
 
 def _class_looks(eye: Eye, items: Items) -> dict[int, Tensor]:

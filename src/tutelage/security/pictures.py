@@ -17,7 +17,7 @@ LOUDER = 10.0
 
 
 def pictures(inquiry: Inquiry) -> tuple[dict[str, str], list[dict[str, Any]]]:
-    """The first few items that mimicry turned into the wanted class.
+    """The first few items that a copy's adversary turned into the wanted class.
 
     Returns:
         name -> base64 PNG, and rows of ``{"item", "label", "told", "source", "crafted", "change", "imitated"}`` whose last four
@@ -27,7 +27,7 @@ def pictures(inquiry: Inquiry) -> tuple[dict[str, str], list[dict[str, Any]]]:
     if show is None:
         return {}, []
     graded, cut = perturb.graded, inquiry.headline
-    made = inquiry.crafter().craft(items, "mimic", cut, inquiry.reads(), graded, inquiry.pursuit("mimic"))["windows"]  # fmt: skip
+    made = inquiry.crafter().craft(items, "copy", cut, inquiry.reads(), graded, inquiry.pursuit("copy"))["windows"]  # fmt: skip
     hit = (inquiry.examiner.fooled(made, targeted=True) > 0.5) & inquiry.right
     named: dict[str, str] = {}
     rows = []

@@ -27,7 +27,7 @@ def read_provenance(subject: Subject) -> dict[str, Any]:
     student, folder = subject.student, subject.student.folder
     names = _names(folder) if folder else []
     foreign = [n for n in names if not n.endswith(SAFE)]
-    pickles = [n for n in names if folder is not None and _pickled(folder / n)]
+    pickles = [n for n in foreign if folder is not None and _pickled(folder / n)]
     digests = {n: digest_file(folder / n) for n in names if folder is not None}
     verified = all(digests.get(n) == d for n, d in student.facts.files.items())
     card = student.facts.card

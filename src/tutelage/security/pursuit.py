@@ -38,8 +38,8 @@ class Pursuit:
     """
 
     steps: int
-    momentum: float = 0.75
-    stride: float = 4.0
+    momentum: float = 0.5
+    stride: float = 2.0
     start: float = 0.0
     optimiser: str = "sign"
 

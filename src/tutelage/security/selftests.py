@@ -106,7 +106,7 @@ def _growing(rows: Sequence[Row], slack: float) -> list[SelfTest]:
 
 def _falling(rows: Sequence[Row]) -> SelfTest:
     """Mimicry brings the teacher nearer to its goal."""
-    residuals = [r.residual for r in rows if r.attack.startswith("mimic") and r.residual is not None and r.measure == "linf"]  # fmt: skip
+    residuals = [r.residual for r in rows if r.attack in ("mimic", "mimic one") and r.residual is not None and r.measure == "linf"]  # fmt: skip
     worst = max(residuals, default=0.0)
     return SelfTest("mimicry brings the teacher nearer to its goal", worst < 1, f"the worst residual is {worst:.2f} of the distance before")  # fmt: skip
 

@@ -44,7 +44,7 @@ class Twins:
 
 
 def make_twins(lesson: Lesson, teacher: Teacher, indices: Sequence[int], reads: Sequence[int], perturb: Perturb, views: int, run: Run, steps: int = STEPS) -> Twins:  # fmt: skip
-    """Twins of training items: mimicry and displacement at the last cut, mimicry at an interior one.
+    """Twins of training items: copies and displacement at the last cut, mimicry at an interior one.
 
     Args:
         lesson: whose items they are.
@@ -62,7 +62,7 @@ def make_twins(lesson: Lesson, teacher: Teacher, indices: Sequence[int], reads: 
     items = training_items(lesson, indices, plain[0], spec)
     depth, inner = len(teacher.card.stages), interior_cut(teacher.card, 0.7)
     low, high = perturb.graded, 2 * perturb.graded
-    wanted: list[tuple[Goal, int, float]] = [("mimic", depth, high), ("displace", depth, low), ("mimic", inner, high), ("displace", depth, high)]  # fmt: skip
+    wanted: list[tuple[Goal, int, float]] = [("copy", depth, high), ("copy away", depth, low), ("mimic", inner, high), ("displace", depth, high)]  # fmt: skip
     crafter, sets = Crafter(teacher, spec, perturb, lesson.seed), []
     for goal, cut, budget in wanted:
         how = Pursuit(steps, start=0.5)
