@@ -1,6 +1,7 @@
 """Audit: which weaknesses a student inherited, as a user types it."""
 
 import json
+import re
 import shutil
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from tutelage.api import audit, fit_run
 from tutelage.errors import ArtefactError, UsageError
 from tutelage.report.audit_charts import audit_charts
 from tutelage.report.lineage import environment
+from tutelage.security.figures import gradable
 from tutelage.security.presets import preset_named
 from tutelage.security.story import open_inquiry, tell
 from tutelage.security.subject import Subject, open_subject
@@ -54,43 +56,38 @@ def test_the_contract(audited, fitted, place):
     assert audited["provenance"]["verified"] and not audited["provenance"]["findings"]
 
 
-def test_the_same_seed_tells_the_same(audited, fitted, place):
-    again = audit(fitted, preset="quick", items=10, out=place)
+def test_the_same_seed_tells_the_same_and_the_exit_code_keeps_the_line(audited, fitted, place):
+    done = run(
+        "audit", fitted, "--preset", "quick", "--items", 10, "--out", place, "--json", "--fail-above", "low", check=False,
+    )  # fmt: skip
+    again = json.loads(done.stdout)
     assert {k: v for k, v in again.items() if k != "seconds"} == {
         k: v for k, v in audited.items() if k != "seconds"
     }
+    assert done.returncode == (0 if audited["grade"] == "low" else 1)
     assert sorted(p.name for p in (place / "audit").iterdir())[:2] == [
         fitted.name,
         f"{fitted.name}-2",
     ]
 
 
+@pytest.mark.parametrize(
+    ("found", "line", "kept"),
+    [
+        ("low", "low", True),
+        ("high", "high", True),
+        ("critical", "high", False),
+        (None, "critical", False),
+    ],
+)
+def test_a_line_is_kept_by_grades_no_worse_and_never_without_one(found, line, kept):
+    assert gradable({"grade": found}, line) is kept
+
+
 def test_no_budget_is_exceeded_and_mimicry_gets_nearer(audited):
     mimicry = [r for r in audited["rows"] if r["attack"] == "mimic"]
     assert mimicry and all(0 <= r["residual"] < 1 for r in mimicry)
     assert all(r["low"] <= r["success"] <= r["high"] for r in audited["rows"])
-
-
-def test_the_exit_code_says_whether_the_line_is_kept(fitted, place):
-    grades = ["low", "critical"]
-    done = [
-        run(
-            "audit",
-            fitted,
-            "--preset",
-            "quick",
-            "--items",
-            10,
-            "--out",
-            place,
-            "--fail-above",
-            g,
-            check=False,
-        )
-        for g in grades
-    ]
-    found = audit(fitted, preset="quick", items=10, out=place)["grade"]
-    assert [d.returncode for d in done] == [0 if found == "low" else 1, 1 if found is None else 0]
 
 
 def test_the_section_renders(audited, place, fitted):
@@ -101,7 +98,7 @@ def test_the_section_renders(audited, place, fitted):
         .render(audit=audited, pictures=shown, charts=audit_charts(audited))
     )
     assert audited["grade_rule"].split(":")[0] in page and "<svg" in page
-    assert "style=" not in page.replace('style="fill', "").split("<svg")[0]
+    assert "style=" not in re.sub(r"<svg.*?</svg>", "", page, flags=re.DOTALL)
 
 
 def test_a_student_without_its_run_needs_data(fitted, photos, place):

@@ -150,7 +150,7 @@ def _told(best: Tried, tried: Sequence[Tried], student: Student, original: Origi
         "student_digest": student.digest, "teacher_digest": original.teacher, "teacher": best.before["teacher"],
         "parent_digest": best.before["student_digest"], "remedy": best.remedy.as_json(), "met": best.met,
         "published_level": published_level(best.reduced, best.price), "verdict": _verdict(best),
-        "before": best.before, "after": best.after, "accuracy": best.price, "reduction": best.reduced,
+        "before": best.before, "after": {**best.after, "student_digest": student.digest}, "accuracy": best.price, "reduction": best.reduced,
         "adaptive": [s.as_json() for s in best.sieges],
         "tried": [{"remedy": t.remedy.as_json(), "met": t.met, "told": list(t.told), "reduction": t.reduced, "accuracy": t.price} for t in tried],
         "fit": shipped, "seconds": {**{k: round(v, 2) for k, v in run.seconds.items()}, "total": round(time.monotonic() - run.started, 2)},
