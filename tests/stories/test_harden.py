@@ -6,17 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from kit import digits
-from torch import nn
+from security_kit import small_teacher
 
 import tutelage as tl
 from tutelage.api import audit, fit_run, harden
 from tutelage.errors import UsageError
-from tutelage.modality import InputSpec
 from tutelage.report.audit_charts import harden_charts
 from tutelage.report.lineage import environment
-from tutelage.teachers import teacher_from_module
 
 KEYS = {
     "schema",
@@ -38,36 +35,8 @@ def place(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def teacher(place):
-    """A small network that learned other digits than the student's."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model = nn.Sequential(
-            nn.Sequential(nn.Conv2d(3, 12, 3, 2, 1), nn.BatchNorm2d(12), nn.ReLU()),
-            nn.Sequential(nn.Conv2d(12, 24, 3, 2, 1), nn.BatchNorm2d(24), nn.ReLU()),
-            nn.Sequential(nn.Conv2d(24, 48, 3, 2, 1), nn.BatchNorm2d(48), nn.ReLU()),
-            nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(48, 10),
-        )  # fmt: skip
-        from sklearn.datasets import load_digits
-
-        data = load_digits()
-        x = (
-            torch.from_numpy(np.kron(data.images[600:1500] / 16, np.ones((1, 4, 4))))
-            .float()[:, None]
-            .expand(-1, 3, -1, -1)
-        )
-        y = torch.from_numpy(data.target[600:1500])
-        optimiser = torch.optim.Adam(model.parameters(), 3e-3)
-        for _ in range(6):
-            for part in torch.randperm(len(x)).split(64):
-                loss = nn.functional.cross_entropy(model((x[part] - 0.5) / 0.5), y[part])
-                optimiser.zero_grad()
-                loss.backward()
-                optimiser.step()
-    half = (0.5, 0.5, 0.5)
-    return teacher_from_module(
-        model.eval(), InputSpec(32, 32, "bilinear", half, half, smallest=32), name="small"
-    )
+def teacher():
+    return small_teacher()
 
 
 @pytest.fixture(scope="module")

@@ -80,6 +80,24 @@ def junk_figures(inquiry: Inquiry) -> dict[str, Any]:
     return {"made": many, "sure": sure, "classes_reached": reached, "classes": len(student.classes), "rejected": rejected}  # fmt: skip
 
 
+def abstention(inquiry: Inquiry) -> dict[str, Any]:
+    """How much of what fools the student its reject rule would turn away, and of what is harmless.
+
+    Returns:
+        ``clean`` and ``crafted``: shares of items, and of copies at the graded budget that fooled it, that are rejected;
+        ``fooled``, how many did. Not counted in any grade: an adversary who knows the rule can aim below it.
+    """
+    items, graded = inquiry.items, inquiry.perturb.graded
+    made = inquiry.crafter().craft(items, "copy", inquiry.headline, inquiry.reads(), graded, inquiry.pursuit("copy"))["windows"]  # fmt: skip
+    threshold, right = inquiry.subject.student.reject.threshold, inquiry.right
+    (_, harmless), (told, scores) = inquiry.examiner.scores(items.windows), inquiry.examiner.scores(made)  # fmt: skip
+    fooled = right & (told.argmax(1) != items.truth)
+    return {
+        "clean": float((harmless[right] > threshold).mean()) if right.any() else None,
+        "crafted": float((scores[fooled] > threshold).mean()) if fooled.any() else None, "fooled": int(fooled.sum()),
+    }  # fmt: skip
+
+
 def controls(inquiry: Inquiry) -> Iterator[Row]:
     """What the same budgets do without this teacher."""
     windows, graded = inquiry.items.windows, inquiry.perturb.graded

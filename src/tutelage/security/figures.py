@@ -141,6 +141,9 @@ def verdict(told: Mapping[str, Any]) -> list[str]:
     junk = told.get("junk")
     if junk and junk["sure"]:
         lines.append(f"Of {junk['made']} junk inputs made from single neurons the student is sure about {junk['sure']}, and its reject rule catches {junk['rejected']}.")  # fmt: skip
+    turned = told.get("abstention")
+    if turned and turned["crafted"] is not None:
+        lines.append(f"Of {turned['fooled']} crafted items that fooled it the reject rule turns {turned['crafted']:.0%} away, and {turned['clean']:.0%} of harmless ones; no grade counts on that.")  # fmt: skip
     lines += [f"Files: {finding}." for finding in told.get("provenance", {}).get("findings", [])]
     return lines
 

@@ -1,6 +1,6 @@
 """Whose student is it? Label-only fingerprints of candidate teachers (Chen et al., USENIX Security 2022).
 
-For each candidate and each probe item a window is made from grey whose features are, to that candidate, those of the
+For each candidate and each probe item a window is made from grey whose features (at the last stage, and pooled on the way, as heads may read them) are, to that candidate, those of the
 probe. To a student of that teacher the two are the same, so it answers both with the same label; to a student of
 another teacher the window is noise. The candidate with the highest rate of equal answers is named. Answers that are
 most frequent on noise tell nothing and are left out (their "supporting set").
@@ -28,6 +28,7 @@ from tutelage.security.crafted import Arrays, crafted
 from tutelage.security.eye import Eye
 from tutelage.security.pursuit import Pursuit, pursue
 from tutelage.teachers import Teacher
+from tutelage.teachers.cuts import tapped
 
 STEPS = 60
 
@@ -98,7 +99,7 @@ def doubles(candidate: Teacher, probes: npt.NDArray[Any], spec: InputSpec, pertu
 
 
 def _made(candidate: Teacher, probes: npt.NDArray[Any], spec: InputSpec, perturb: Perturb, seed: int, steps: int) -> Arrays:  # fmt: skip
-    eye = Eye(candidate, spec, len(candidate.card.stages)).calibrate(probes)
+    eye = Eye(candidate, spec, len(candidate.card.stages), tapped(candidate.card)).calibrate(probes)  # fmt: skip
     rng = np.random.default_rng(seed)
     reach = (perturb.high - perturb.low) / 2
     grey = np.full(probes.shape, perturb.low + reach)

@@ -13,6 +13,7 @@ import numpy as np
 from tutelage.files import write_json
 from tutelage.run import Listener, Run, alone, open_run, silent
 from tutelage.security.attacks import (
+    abstention,
     accidents,
     controls,
     junk_figures,
@@ -79,6 +80,7 @@ def tell(inquiry: Inquiry, candidates: Sequence[str] = (), other: str | Path | N
     with run.phase("teacher-only"):
         own = [*no_task(inquiry), *teacher_only(inquiry), *perceptual(inquiry)]
         parts["junk"] = junk_figures(inquiry)
+        parts["abstention"] = abstention(inquiry)
     with run.phase("controls"):
         unrelated = list(controls(inquiry))
         shown = list(beside_rows(inquiry, other)) if other else []
