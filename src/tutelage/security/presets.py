@@ -51,7 +51,7 @@ class Preset:
 
 PRESETS = {
     "quick": Preset("quick", 32, 15, False, 1, 32, 10, 100, (1, 3, 5), 6, 8, 0, 8, True),
-    "standard": Preset("standard", 200, 20, True, 4, 48, 20, 200, (1, 3, 5), 0, 24, 0, 12, False),
+    "standard": Preset("standard", 200, 30, True, 4, 48, 20, 200, (1, 3, 5), 0, 24, 0, 12, False),
     "full": Preset("full", 400, 40, True, 0, 128, 40, 500, (1, 2, 3, 4, 5), 0, 64, 64, 20, False),
 }
 
