@@ -2,21 +2,17 @@
 
 import json
 import re
-import shutil
-from dataclasses import replace
 
 import numpy as np
 import pytest
 from kit import digits, run, told
 
 from tutelage.api import audit, fit_run
-from tutelage.errors import ArtefactError, UsageError
+from tutelage.errors import UsageError
 from tutelage.report.audit_charts import audit_charts
 from tutelage.report.lineage import environment
 from tutelage.security.figures import gradable
-from tutelage.security.presets import preset_named
-from tutelage.security.story import open_inquiry, tell
-from tutelage.security.subject import Subject, open_subject
+from tutelage.security.subject import open_subject
 
 KEYS = {"grade", "rows", "gap", "ratio", "seconds"}
 ROW = {"attack", "threat", "cut", "budget", "targeted", "success", "low", "high", "n"}
@@ -101,49 +97,9 @@ def test_the_section_renders(audited, place, fitted):
     assert "style=" not in re.sub(r"<svg.*?</svg>", "", page, flags=re.DOTALL)
 
 
-def test_a_student_without_its_run_needs_data(fitted, photos, place):
-    alone = shutil.copytree(fitted / "student", place / "third party")
-    with pytest.raises(ArtefactError, match="--data"):
-        audit(alone, preset="quick", items=6, out=place)
-    found = audit(
-        alone, preset="quick", items=6, data=photos, candidates=["efficientnet_lite0"], out=place
-    )
-    assert found["fingerprints"][0]["teacher"] == "efficientnet_lite0"
-
-
 def test_a_control_must_be_another_network(fitted, place):
     with pytest.raises(UsageError, match="own teacher"):
         audit(fitted, preset="quick", items=6, control="efficientnet_lite0", out=place)
-
-
-class Quantised:
-    """A first step that rounds its input to few levels: the gradient through it is zero."""
-
-    def __init__(self, prepare):
-        self.prepare = prepare
-
-    def __call__(self, spec):
-        import torch
-        from torch import nn
-
-        inner = self.prepare(spec)
-
-        class Rounded(nn.Module):
-            def forward(self, batch):
-                return inner({**batch, "x": torch.round(batch["x"].float() / 8) * 8})
-
-        return Rounded()
-
-
-def test_a_student_with_masked_gradients_is_not_graded(fitted, place, tmp_path):
-    from tutelage.run import open_run, silent
-
-    subject = open_subject(fitted)
-    teacher = replace(subject.student.teacher, prepare=Quantised(subject.student.teacher.prepare))
-    masked = Subject(replace(subject.student, teacher=teacher), subject.teacher, subject.told)
-    run_ = open_run(tmp_path, "audit", "masked", {}, silent)
-    found = tell(open_inquiry(masked, fitted, run_, preset_named("quick", 8), None, None, 0))
-    assert found["grade"] is None and any("gradients" in name for name in found["refused"])
 
 
 def test_windows_are_answered_as_predict_answers_files(fitted):

@@ -1,5 +1,6 @@
 """Parts of an audit on small networks: what is read, what is imitated, what is shared, what is a control."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -8,8 +9,8 @@ import torch
 from kit import digits
 from security_kit import small_teacher
 
-from tutelage.api import fit_run
-from tutelage.errors import NotYetError
+from tutelage.api import audit, fit_run
+from tutelage.errors import ArtefactError, NotYetError
 from tutelage.modality.images_perturb import PERTURB
 from tutelage.run import open_run, silent
 from tutelage.security.attacks import crafted_rows
@@ -27,6 +28,7 @@ from tutelage.security.presets import preset_named
 from tutelage.security.provenance import read_provenance
 from tutelage.security.pursuit import Pursuit
 from tutelage.security.relevant import reset_slice
+from tutelage.security.story import tell
 from tutelage.security.subject import open_subject
 from tutelage.security.universal import universal
 
@@ -211,25 +213,66 @@ def test_the_least_used_weights_are_reset(teacher):
     assert (layer.weight[:, 1] == 0).all() and (layer.weight[:, 0] != 0).all()
 
 
-def test_a_modality_of_discrete_items_searches_itself(inquiries):
-    def search(objective, windows, budget, rounds, rng):
-        best, lowest = windows, objective(windows)
-        for _ in range(rounds):
-            tried = PERTURB.settle(best + rng.normal(0, budget, best.shape), windows, budget)
-            found = objective(tried)
-            if found[0] < lowest[0]:
-                best, lowest = tried, found
-        return best
+def seek(objective, windows, budget, rounds, rng):
+    """A modality's own search: random changes, kept where they help."""
+    best, lowest = windows, objective(windows)
+    for _ in range(rounds):
+        tried = PERTURB.settle(best + rng.normal(0, budget, best.shape), windows, budget)
+        found = objective(tried)
+        if found[0] < lowest[0]:
+            best, lowest = tried, found
+    return best
 
+
+def test_a_modality_that_searches_itself_is_audited_without_gradients(inquiries):
     inquiry = inquiries["deep"]
-    crafter = replace(inquiry.crafter(), perturb=replace(PERTURB, search=search))
-    items = inquiry.items.first(4)
+    crafter = replace(inquiry.crafter(), perturb=replace(PERTURB, search=seek))
+    items = inquiry.items.first(8)
     made = crafter.craft(items, "mimic", inquiry.subject.depth, (), BUDGET, Pursuit(8))
     assert (made["residual"] < 1).any() and (made["residual"] <= 1 + 1e-5).all()
     assert np.abs(made["windows"].astype(int) - items.windows).max() <= BUDGET
+    student = inquiry.subject.student
+    modality = replace(student.teacher.modality, perturb=replace(PERTURB, search=seek))
+    own = replace(student, teacher=replace(student.teacher, modality=modality))
+    subject = replace(inquiry.subject, student=own)
+    told = tell(replace(inquiry, subject=subject, items=items))
+    attacks = {row["attack"] for row in told["rows"]}
+    assert {"search", "copy", "mimic", "noise"} <= attacks
+    assert not attacks & {"pgd", "square", "universal"} and told["junk"] is None
+    assert not any("gradients are not zero" in test["name"] for test in told["self_tests"])
 
 
 def test_a_modality_without_perturbations_says_so(runs, teacher):
     bare = replace(teacher, modality=replace(teacher.modality, perturb=None))
     with pytest.raises(NotYetError, match="perturb"):
         open_subject(runs["deep"], bare)
+
+
+def test_a_student_without_its_run_needs_data(runs, teacher, tmp_path):
+    alone = shutil.copytree(runs["deep"] / "student", tmp_path / "third party")
+    with pytest.raises(ArtefactError, match="--data"):
+        audit(alone, preset="quick", items=6, teacher=teacher, out=tmp_path)
+    photos = digits(tmp_path / "photos", classes=4, each=12, skip=100)
+    told = audit(alone, preset="quick", items=6, teacher=teacher, control=small_teacher(1), data=photos, out=tmp_path)  # fmt: skip
+    assert told["items"]["of"] == 6 and told["control"]["teacher"] == "small1"
+
+
+class Quantised(torch.nn.Module):
+    """A first step that rounds its input to few levels: the gradient through it is zero."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, batch):
+        return self.inner({**batch, "x": torch.round(batch["x"].float() / 16) * 16})
+
+
+def test_a_student_with_masked_gradients_is_not_graded(inquiries):
+    inquiry = inquiries["deep"]
+    own = inquiry.subject.student.teacher
+    masked = replace(own, prepare=lambda spec: Quantised(own.prepare(spec)))
+    subject = replace(inquiry.subject, student=replace(inquiry.subject.student, teacher=masked))
+    found = tell(replace(inquiry, subject=subject))
+    assert found["grade"] is None and any("gradients" in name for name in found["refused"])
+    assert "No grade" in found["verdict"][0]

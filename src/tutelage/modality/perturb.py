@@ -5,8 +5,11 @@ preprocessing. It moves them by gradients, brings them back to a real item, and 
 through its ordinary preprocessing. What a window is, what may be done to it, and how far two of them look apart is
 the modality's business and comes in this record.
 
-A modality whose windows are no numbers on a scale (tokens, say) gives ``search``: it then looks for items inside
-the budget itself, asking the objective that it is handed, and no gradient is taken.
+Windows are always numbers of one shape, so that they can be kept in the cache. A modality whose items cannot be moved
+by gradients (texts) gives ``search``, ``windows`` and ``batch``: a window is then the item itself in numbers (its
+bytes, padded, say), ``batch`` makes of it what the network gets, and ``search`` looks for windows inside the budget
+itself, asking the objective that it is handed. Mimicry, copies, controls and the white box then go through ``search``;
+what needs a scale (patterns for all items, junk from neurons, perceptual budgets, hardening) is left out.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tutelage.modality.record import InputSpec, Item
+from tutelage.modality.record import InputSpec, Item, Modality
 
 Window = npt.NDArray[Any]
 Corruption = Callable[[Window, int, np.random.Generator], Window]
@@ -51,6 +54,8 @@ class Perturb:
         relaxed: the same distance for torch tensors (N, ...) with gradients; None where there is none.
         picture: window -> PNG bytes, for pages; None where it cannot be shown.
         search: see the head of this file; None where windows are moved by gradients.
+        windows: items + spec -> windows (N, ...); None stands for their plain views, stacked.
+        batch: windows + spec -> the batch that the network gets; None stands for ``{"x": windows}``.
     """
 
     item: Callable[[Window, InputSpec], Item]
@@ -68,9 +73,21 @@ class Perturb:
     relaxed: Callable[[Any, Any], Any] | None = None
     picture: Callable[[Window], bytes] | None = None
     search: Search | None = None
+    windows: Callable[[Sequence[Item], InputSpec], Window] | None = None
+    batch: Callable[[Window, InputSpec], dict[str, npt.NDArray[Any]]] | None = None
 
 
-def windows_of(items: Sequence[Item], modality: Any, spec: InputSpec) -> Window:
-    """The plain views of some items, as the network sees them (N, ...); raises as ``read`` does."""
+def windows_of(items: Sequence[Item], modality: Modality, spec: InputSpec) -> Window:
+    """Some items as windows (N, ...); raises as ``read`` does."""
+    perturb = modality.perturb
+    if perturb is not None and perturb.windows is not None:
+        return perturb.windows(items, spec)
     views = [modality.augment(modality.decode(item, spec), spec, None) for item in items]
     return np.stack(views)
+
+
+def batch_of(windows: Window, modality: Modality, spec: InputSpec) -> dict[str, npt.NDArray[Any]]:
+    """Windows (N, ...) as the batch that a network of this modality gets."""
+    perturb = modality.perturb
+    given = perturb.batch(windows, spec) if perturb is not None and perturb.batch else None
+    return given if given is not None else {"x": windows}

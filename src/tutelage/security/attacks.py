@@ -57,6 +57,8 @@ def perceptual(inquiry: Inquiry) -> Iterator[Row]:
 def no_task(inquiry: Inquiry) -> Iterator[Row]:
     """T0: one pattern for all items, made from low layers and random patterns."""
     student, windows = inquiry.subject.student, inquiry.items.windows
+    if inquiry.perturb.search is not None:
+        return
     for budget in inquiry.budgets:
         pattern = universal(
             inquiry.subject.teacher, student.facts.spec, inquiry.perturb, windows.shape[1:], budget,
@@ -66,8 +68,10 @@ def no_task(inquiry: Inquiry) -> Iterator[Row]:
         yield inquiry.row("universal", "T0", moved, budget, on=inquiry.subject.teacher.card.name)
 
 
-def junk_figures(inquiry: Inquiry) -> dict[str, Any]:
-    """T0: junk from single neurons that the student is sure about."""
+def junk_figures(inquiry: Inquiry) -> dict[str, Any] | None:
+    """T0: junk from single neurons that the student is sure about; None where windows have no scale."""
+    if inquiry.perturb.search is not None:
+        return None
     many = inquiry.preset.neurons
     windows = junk(
         inquiry.subject.teacher, inquiry.subject.student.facts.spec, inquiry.perturb, inquiry.items.windows[0],
@@ -105,7 +109,7 @@ def controls(inquiry: Inquiry) -> Iterator[Row]:
         moved = noise(windows, budget, inquiry.perturb, inquiry.seed)
         yield inquiry.row("noise", "control", moved, budget)
     other = inquiry.control.teacher
-    goals: tuple[Goal, ...] = ("copy", "copy away")
+    goals: tuple[Goal, ...] = ("copy", "copy away") if inquiry.preset.all_budgets else ("copy",)
     for goal in goals:
         depth = len(other.card.stages)
         made = inquiry.crafter(other).craft(inquiry.items, goal, depth, inquiry.reads(other), graded, inquiry.pursuit(goal), inquiry.told(f"control: {goal}"))  # fmt: skip

@@ -18,10 +18,11 @@ from torch import nn
 from tutelage.errors import UsageError
 from tutelage.files import digest_json
 from tutelage.modality import InputSpec
-from tutelage.modality.perturb import Perturb
-from tutelage.network.stages import hold
+from tutelage.modality.perturb import Perturb, batch_of
+from tutelage.network.stages import Activation, hold
 from tutelage.teachers import Asked, Teacher, load_teacher
 from tutelage.teachers.embedded import DEFAULT
+from tutelage.training.loop import as_activation
 
 REDRAWN = "re-initialised"
 
@@ -78,7 +79,7 @@ def redrawn(teacher: Teacher, windows: npt.NDArray[Any], spec: InputSpec, seed: 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = teacher.build()
-        _settle_statistics(network.model, network.trunk(len(network.stages)), teacher.prepare(spec), windows)  # fmt: skip
+        _settle_statistics(network.model, network.trunk(len(network.stages)), teacher.prepare(spec), as_activation(batch_of(np.ascontiguousarray(windows[:64]), teacher.modality, spec)))  # fmt: skip
     hold(network.model)
     tensors = {name: t.numpy() for name, t in network.model.state_dict().items()}
     named = f"{REDRAWN} {teacher.card.name}"
@@ -90,7 +91,7 @@ def redrawn(teacher: Teacher, windows: npt.NDArray[Any], spec: InputSpec, seed: 
 
 
 @torch.no_grad()
-def _settle_statistics(model: nn.Module, backbone: nn.Module, prepare: nn.Module, windows: npt.NDArray[Any]) -> None:  # fmt: skip
+def _settle_statistics(model: nn.Module, backbone: nn.Module, prepare: nn.Module, batch: Activation) -> None:  # fmt: skip
     norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     if not norms:
         return
@@ -98,7 +99,7 @@ def _settle_statistics(model: nn.Module, backbone: nn.Module, prepare: nn.Module
         norm.reset_running_stats()
         norm.momentum = None  # a plain average over the batches
     model.train()
-    backbone(prepare({"x": torch.from_numpy(np.ascontiguousarray(windows[:64]))}))
+    backbone(prepare(batch))
     model.eval()
 
 
@@ -109,6 +110,10 @@ def spec_for(teacher: Teacher, spec: InputSpec) -> InputSpec:
 
 
 def noise(windows: npt.NDArray[Any], budget: float, perturb: Perturb, seed: int) -> npt.NDArray[Any]:  # fmt: skip
-    """Windows with every value moved by the whole budget, up or down at random."""
+    """Windows with every value moved by the whole budget, up or down at random; else found by a search for nothing."""
+    if perturb.search is not None:
+        rng = np.random.default_rng(seed)
+        rows = [perturb.search(lambda w: rng.random(len(w)), windows[i : i + 1], budget, 1, rng) for i in range(len(windows))]  # fmt: skip
+        return np.concatenate(rows)
     signs = np.random.default_rng(seed).choice(np.array([-1.0, 1.0]), windows.shape)
     return perturb.settle(windows + signs * budget, windows, budget)

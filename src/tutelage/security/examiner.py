@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tutelage.features.engine import run
+from tutelage.modality.perturb import batch_of
 from tutelage.security.items import Items
 from tutelage.security.subject import Subject
 from tutelage.student.predict import judge, predictions, tail_features
@@ -52,7 +53,7 @@ class Examiner:
         modality's law.
         """
         student = self.subject.student
-        batch = student.teacher.modality.collate(list(windows))
+        batch = batch_of(windows, student.teacher.modality, student.facts.spec)
         if student.facts.frozen == 0:
             return judge(student, tail_features(student, batch))
         extractor = student.extractor

@@ -11,9 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from tutelage.modality import InputSpec
+from tutelage.modality.perturb import batch_of
 from tutelage.network.stages import Activation, channels_last
 from tutelage.network.taps import PREFIX, Tapped
 from tutelage.teachers import Teacher
+from tutelage.training.loop import as_activation
 
 CALIBRATED = 64
 """Windows that tell how much each channel varies, at most."""
@@ -39,6 +41,7 @@ class Eye(nn.Module):
     def __init__(self, teacher: Teacher, spec: InputSpec, cut: int, reads: Sequence[int] = ()) -> None:  # fmt: skip
         super().__init__()
         self.cut, self.reads = cut, tuple(k for k in reads if k < cut)
+        self.modality, self.spec = teacher.modality, spec
         stages = [stage.module for stage in teacher.network.stages[:cut]]
         tapped = Tapped(stages, self.reads, first=teacher.prepare(spec))
         self.tapped = channels_last(tapped.eval().requires_grad_(False))
@@ -51,25 +54,36 @@ class Eye(nn.Module):
             windows: (N, ...); the first ``CALIBRATED`` are looked at.
         """
         seen = windows[:CALIBRATED]
-        looks = [[t.detach() for t in self._parts(as_values(seen[i : i + batch]))] for i in range(0, len(seen), batch)]  # fmt: skip
+        with torch.no_grad():
+            looks = [
+                self._parts(self._batch(seen[i : i + batch])) for i in range(0, len(seen), batch)
+            ]
         self.scales = [_scale(torch.cat(parts)) for parts in zip(*looks, strict=True)]
         return self
 
     def forward(self, values: Tensor) -> Tensor:
         """Windows as numbers (N, ...) -> (N, F)."""
-        parts = self._parts(values)
+        return self._side_by_side(self._parts({"x": values}))
+
+    def _side_by_side(self, parts: list[Tensor]) -> Tensor:
         scaled = [p * s for p, s in zip(parts, self.scales, strict=True)] if self.scales else parts
         weight = [1 / (len(parts) * p[0].numel()) ** 0.5 for p in parts]
         return torch.cat([p.flatten(1) * w for p, w in zip(scaled, weight, strict=True)], dim=1)
 
-    def _parts(self, values: Tensor) -> list[Tensor]:
-        seen: Activation = self.tapped({"x": values})
+    def _batch(self, windows: npt.NDArray[Any]) -> Activation:
+        return as_activation(batch_of(np.ascontiguousarray(windows), self.modality, self.spec))
+
+    def _parts(self, batch: Activation) -> list[Tensor]:
+        seen: Activation = self.tapped(batch)
         return [*(seen[f"{PREFIX}{k}"] for k in self.reads), seen["x"]]
 
     @torch.no_grad()
     def look(self, windows: npt.NDArray[Any], batch: int = 32) -> Tensor:
         """Windows (N, ...) -> (N, F), without gradients."""
-        parts = [self(as_values(windows[i : i + batch])) for i in range(0, len(windows), batch)]
+        starts = range(0, len(windows), batch)
+        parts = [
+            self._side_by_side(self._parts(self._batch(windows[i : i + batch]))) for i in starts
+        ]
         return torch.cat(parts)
 
 

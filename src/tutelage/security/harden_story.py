@@ -14,6 +14,7 @@ from tutelage.comparison.original import Original, read_original
 from tutelage.errors import UsageError
 from tutelage.evaluation.calibration import expected_calibration_error
 from tutelage.files import read_json, write_json
+from tutelage.modality import lacking
 from tutelage.pipeline import prepared
 from tutelage.report import evaluate_test, ship
 from tutelage.run import Listener, Run, alone, metered, open_run, silent
@@ -58,6 +59,7 @@ def harden_run(
     """Harden the student of a finished fit, in a new folder below ``out/harden``; see ``tutelage.api.harden``."""
     original = read_original(Path(folder))
     subject, chosen = open_subject(original.folder, teacher), preset_named(preset, items)
+    _mendable(subject)
     options = original.asked("full", seed, None)
     args = {"source": original.source, "options": options.as_json(), "of": str(original.folder), "seeds": seeds, "preset": chosen.as_json()}  # fmt: skip
     run = open_run(out, "harden", original.folder.name, args, listener)
@@ -71,6 +73,22 @@ def harden_run(
         told = _told(best, tried, shipped.student, original, run)
         write_json(run.folder / "results.json", told)
     return told
+
+
+def _mendable(subject: Subject) -> None:
+    """Refuse what no remedy fits.
+
+    Raises:
+        NotYetError: the modality's items cannot be moved by gradients.
+        UsageError: the student still knows its teacher's classes, which tuned layers forget.
+    """
+    if subject.perturb.search is not None:
+        raise lacking(subject.student.teacher.modality, "hardening")
+    if subject.student.facts.kept:
+        raise UsageError(
+            "keeps-classes", given="a student that still knows its teacher's classes, which every remedy would make it forget",
+            expected="a student of its own classes alone", next="Fit one without --keep-classes, and harden that.",
+        )  # fmt: skip
 
 
 def _inquiry(subject: Subject, original: Original, run: Run, preset: Preset, control: str | Teacher | None, seed: int) -> Inquiry:  # fmt: skip

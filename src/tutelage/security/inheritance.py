@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tutelage.modality.perturb import batch_of
 from tutelage.network.decision import mode_of
 from tutelage.security.subject import Subject
 from tutelage.training.loop import as_activation
@@ -72,7 +73,10 @@ def _pooled(teacher: Any, subject: Subject, windows: npt.NDArray[Any]) -> list[n
 
     from tutelage.network.taps import pooled
 
-    activation, seen = as_activation({"x": windows}), []
+    activation, seen = (
+        as_activation(batch_of(windows, teacher.modality, subject.student.facts.spec)),
+        [],
+    )
     with torch.no_grad():
         activation = teacher.prepare(subject.student.facts.spec)(activation)
         for stage in teacher.network.stages:

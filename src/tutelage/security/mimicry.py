@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from tutelage.modality import InputSpec
 from tutelage.modality.perturb import Perturb
 from tutelage.security.crafted import Arrays, crafted
-from tutelage.security.eye import Eye, as_values
+from tutelage.security.eye import Eye
 from tutelage.security.items import Items
 from tutelage.security.pursuit import BATCH, Pursuit, pursue
 from tutelage.teachers import Teacher
@@ -112,8 +112,11 @@ class Goals:
 
     def __call__(self, values: Tensor, rows: slice) -> Tensor:
         """See ``pursuit.Losses``."""
+        return self.judged(self.eye(values), rows)
+
+    def judged(self, looks: Tensor, rows: slice) -> Tensor:
+        """The losses (B,) of looks (B, F); see ``__call__``."""
         self._prepare(rows)
-        looks = self.eye(values)
         squared: Tensor = ((looks - self._aim) ** 2).sum(1)
         if self.goal == "displace":
             return -squared
@@ -151,7 +154,8 @@ class Goals:
 
         @torch.no_grad()
         def loss(windows: npt.NDArray[Any]) -> npt.NDArray[np.floating]:
-            found: npt.NDArray[np.floating] = torch.cat([self(as_values(w[None]), slice(row, row + 1)) for w in windows]).numpy()  # fmt: skip
+            looks = self.eye.look(windows)
+            found: npt.NDArray[np.floating] = torch.cat([self.judged(look[None], slice(row, row + 1)) for look in looks]).numpy()  # fmt: skip
             return found
 
         return loss
@@ -162,7 +166,7 @@ class Goals:
         parts = []
         for start in range(0, len(windows), BATCH):
             rows = slice(start, min(start + BATCH, len(windows)))
-            found = self(as_values(windows[rows]), rows)
+            found = self.judged(self.eye.look(windows[rows]), rows)
             parts.append(-found if self.goal == "displace" else found)
         return torch.cat(parts).numpy().astype(np.float32)
 

@@ -37,6 +37,8 @@ def white_box(inquiry: Inquiry, teacher_rows: list[Row]) -> Reference:
     Args:
         teacher_rows: of teacher-only attacks, for comparison on the same items.
     """
+    if inquiry.perturb.search is not None:
+        return searched(inquiry, teacher_rows)
     chosen = np.flatnonzero(inquiry.right)[:MOST]
     windows, truth = inquiry.items.windows[chosen], inquiry.items.truth[chosen]
     glass, graded = Glass(inquiry.subject.student), inquiry.perturb.graded
@@ -51,6 +53,31 @@ def white_box(inquiry: Inquiry, teacher_rows: list[Row]) -> Reference:
     moved = square(lambda w: inquiry.examiner.scores(w)[0], windows, truth, graded, inquiry.perturb, queries=inquiry.preset.queries, seed=inquiry.seed)  # fmt: skip
     rows.append(_row(inquiry, "square", moved, truth, graded))
     return Reference(tuple(rows), _evidence(inquiry, rows, teacher_rows, glass, windows, truth))
+
+
+def searched(inquiry: Inquiry, teacher_rows: list[Row]) -> Reference:
+    """The reference where the modality searches itself: by the student's own probabilities."""
+    chosen = np.flatnonzero(inquiry.right)[:MOST]
+    windows, truth, graded = inquiry.items.windows[chosen], inquiry.items.truth[chosen], inquiry.perturb.graded  # fmt: skip
+
+    def found(budget: float, rounds: int, many: int) -> npt.NDArray[Any]:
+        rng, search = np.random.default_rng(inquiry.seed), inquiry.perturb.search
+        assert search is not None
+        rows = [search(lambda w, t=t: inquiry.examiner.scores(w)[0][:, t], windows[i : i + 1], budget, rounds, rng) for i, t in enumerate(truth[:many])]  # type: ignore[misc]  # fmt: skip
+        return np.concatenate(rows) if rows else windows[:0]
+
+    rounds, few = inquiry.preset.white_steps, slice(0, FEW)
+    rows = [
+        _row(inquiry, "search", found(b, rounds, len(truth)), truth, b) for b in inquiry.budgets
+    ]
+    ask, own = inquiry.examiner.answers, [r for r in teacher_rows if r.budget == graded and not r.targeted]  # fmt: skip
+    many, share = len(truth), fooled_share([r for r in rows if r.budget == graded], len(truth))
+    still, hard = found(0.0, 1, FEW), found(inquiry.perturb.sanity, rounds, FEW)
+    return Reference(tuple(rows), Evidence(
+        rows=(*teacher_rows, *rows), nothing=float((ask(still) != truth[few]).mean()) if many else 0.0,
+        sanity=(float((ask(hard) != truth[few]).mean()) if many else 0.0, inquiry.perturb.sanity),
+        white=share, square=share, teacher=fooled_share(own, many), count=many, slopes=None, random=inquiry.examiner.random,
+    ))  # fmt: skip
 
 
 def _row(inquiry: Inquiry, attack: str, windows: npt.NDArray[Any], truth: npt.NDArray[np.int64], budget: float) -> Row:  # fmt: skip

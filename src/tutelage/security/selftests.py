@@ -47,7 +47,7 @@ class Evidence:
         sanity: share fooled by a white-box attack at the sanity budget, and its budget.
         white: the strongest white-box share, and its square-attack counterpart, on the same items.
         teacher: the best untargeted teacher-only share at the graded budget on the same items.
-        slopes: largest gradient at each item (N,).
+        slopes: largest gradient at each item (N,); None where none is taken.
         random: whether the student answers the same item differently.
     """
 
@@ -58,20 +58,19 @@ class Evidence:
     square: float
     teacher: float
     count: int
-    slopes: npt.NDArray[np.float64]
+    slopes: npt.NDArray[np.float64] | None
     random: bool
 
 
 def self_tests(evidence: Evidence) -> tuple[SelfTest, ...]:
     """All of them."""
     slack = max(SLACK, 2 / max(1, evidence.count))
-    share = float((evidence.slopes > 0).mean()) if len(evidence.slopes) else 0.0
     budget = evidence.sanity[1]
     return (
         SelfTest("a budget of zero fools nothing", evidence.nothing == 0, f"{evidence.nothing:.1%} fooled"),
         *_growing(evidence.rows, slack),
         _falling(evidence.rows),
-        SelfTest("gradients are not zero", share >= 0.9, f"{share:.0%} of the items have a gradient"),
+        *_sloping(evidence.slopes),
         SelfTest(
             f"a white box at {budget:g} succeeds", evidence.sanity[0] >= SURE, f"{evidence.sanity[0]:.1%} fooled, {SURE:.0%} expected"),
         SelfTest(
@@ -85,6 +84,18 @@ def self_tests(evidence: Evidence) -> tuple[SelfTest, ...]:
             "the student is random: every item was asked several times, and gradients are means over draws" if evidence.random
             else "the student answers the same each time"),
     )  # fmt: skip
+
+
+def _sloping(slopes: npt.NDArray[np.float64] | None) -> list[SelfTest]:
+    """Nine of ten items have a gradient; nothing where none is taken."""
+    if slopes is None:
+        return []
+    share = float((slopes > 0).mean()) if len(slopes) else 0.0
+    return [
+        SelfTest(
+            "gradients are not zero", share >= 0.9, f"{share:.0%} of the items have a gradient"
+        )
+    ]
 
 
 def _growing(rows: Sequence[Row], slack: float) -> list[SelfTest]:
@@ -113,5 +124,7 @@ def _falling(rows: Sequence[Row]) -> SelfTest:
 
 def strongest(rows: Sequence[Row], budget: float) -> float:
     """The best white-box share by gradients at a budget."""
-    found = [r for r in (find(rows, "pgd", budget), find(rows, "apgd", budget)) if r is not None]
+    found = [
+        r for r in (find(rows, name, budget) for name in ("pgd", "apgd", "search")) if r is not None
+    ]
     return max((r.success for r in found), default=0.0)
