@@ -14,6 +14,9 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +40,22 @@ def student(name: str, source: Source, out: str, **dials: Any) -> Path:
     place = RUNS / out
     found = place / "fit" / name
     if not (found / "results.json").exists():
-        fit_run(source.path, out=place, name=name, **{**source.dials, **dials})
+        with unguarded():
+            fit_run(source.path, out=place, name=name, **{**source.dials, **dials})
     return found
+
+
+@contextmanager
+def unguarded() -> Iterator[None]:
+    """Let a tuned tail ship whether or not it is better than the frozen head: there must be such a student to audit."""
+    from tutelage.training import train
+
+    guard = train.guard
+    train.guard = lambda *given: replace(guard(*given), ships=True)  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        train.guard = guard
 
 
 def control() -> Any:

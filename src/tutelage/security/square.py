@@ -26,6 +26,8 @@ HALVINGS = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
 def square(ask: Ask, windows: npt.NDArray[Any], truth: npt.NDArray[np.int64], budget: float, perturb: Perturb, *, queries: int, seed: int) -> npt.NDArray[Any]:  # fmt: skip
     """Settled windows inside the budget; an item that is answered wrongly is not asked again.
 
+    It starts at vertical stripes where they are better than the item itself.
+
     Args:
         ask: the student.
         windows: (N, H, W, C).
@@ -36,8 +38,11 @@ def square(ask: Ask, windows: npt.NDArray[Any], truth: npt.NDArray[np.int64], bu
     """
     rng = np.random.default_rng(seed)
     stripes = rng.choice([-budget, budget], (len(windows), 1, *windows.shape[2:]))
-    best = perturb.settle(windows + stripes, windows, budget)
-    margins = _margins(ask(best), truth)
+    best, margins = windows.copy(), _margins(ask(windows), truth)
+    tried = perturb.settle(windows + stripes, windows, budget)
+    found = _margins(ask(tried), truth)
+    better = found < margins
+    best[better], margins[better] = tried[better], found[better]
     for query in range(1, queries):
         active = np.flatnonzero(margins > 0)
         if not len(active):
