@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -48,10 +49,9 @@ def student(name: str, source: Source, out: str, **dials: Any) -> Path:
 @contextmanager
 def unguarded() -> Iterator[None]:
     """Let a tuned tail ship whether or not it is better than the frozen head: there must be such a student to audit."""
-    from tutelage.training import train
-
+    train: Any = import_module("tutelage.training.train")
     guard = train.guard
-    train.guard = lambda *given: replace(guard(*given), ships=True)  # type: ignore[assignment]
+    train.guard = lambda *given: replace(guard(*given), ships=True)
     try:
         yield
     finally:

@@ -123,7 +123,7 @@ def test_square_agrees_with_an_independent_library(trained, art):
 
     model, windows, truth = trained
     budget, queries, theirs = 32.0, 150, []
-    attack = SquareAttack(art, eps=budget / 255, max_iter=queries, p_init=0.3, nb_restarts=1, batch_size=64, verbose=False)  # fmt: skip
+    attack = SquareAttack(art, eps=budget / 255, max_iter=queries - 2, p_init=0.3, nb_restarts=1, batch_size=64, verbose=False)  # fmt: skip
     np.random.seed(0)
     for start in range(0, len(windows), 26):
         part = windows[start : start + 26].transpose(0, 3, 1, 2).astype(np.float32) / 255

@@ -43,19 +43,20 @@ def square(ask: Ask, windows: npt.NDArray[Any], truth: npt.NDArray[np.int64], bu
     found = _margins(ask(tried), truth)
     better = found < margins
     best[better], margins[better] = tried[better], found[better]
-    for query in range(1, queries):
+    rounds = queries - 2
+    for done in range(rounds):
         active = np.flatnonzero(margins > 0)
         if not len(active):
             break
-        tried = _squares(best[active], windows[active], budget, perturb, _side(query, queries, windows.shape), rng)  # fmt: skip
+        tried = _squares(best[active], windows[active], budget, perturb, _side(done / rounds, windows.shape), rng)  # fmt: skip
         found = _margins(ask(tried), truth[active])
         better = found < margins[active]
         best[active[better]], margins[active[better]] = tried[better], found[better]
     return best
 
 
-def _side(query: int, queries: int, shape: tuple[int, ...]) -> int:
-    halvings = sum(query >= share * queries for share in HALVINGS)
+def _side(done: float, shape: tuple[int, ...]) -> int:
+    halvings = sum(done > share for share in HALVINGS)
     return max(1, round(float(np.sqrt(FIRST / 2**halvings * shape[1] * shape[2]))))
 
 
