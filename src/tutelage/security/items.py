@@ -21,6 +21,9 @@ from tutelage.student import Student
 REFERENCES = 8
 """Items of each class that an adversary is taken to have, at most."""
 
+REFERENCED = 256
+"""Of all classes together, but at least one of each."""
+
 
 @dataclass(frozen=True)
 class Known:
@@ -98,13 +101,14 @@ def choose_items(known: Sequence[Known], student: Student, count: int, seed: int
         )  # fmt: skip
     taken = {k.digest for k in attacked}
     others = [k for k in (*tested, *ranked) if k.digest not in taken]
-    references = [k for name in classes for k in _distinct(others, name)]
+    most = max(1, min(REFERENCES, REFERENCED // len(classes)))
+    references = [k for name in classes for k in _distinct(others, name)[:most]]
     return _items(attacked, references, student, seed)
 
 
 def _distinct(others: Sequence[Known], name: str) -> list[Known]:
     found = {k.digest: k for k in others if k.label == name}
-    return list(found.values())[:REFERENCES]
+    return list(found.values())
 
 
 def _items(attacked: Sequence[Known], references: Sequence[Known], student: Student, seed: int) -> Items:  # fmt: skip

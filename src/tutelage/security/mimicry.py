@@ -107,8 +107,11 @@ class Goals:
         self.eye, self.items, self.goal = eye, items, goal
         self._rows: slice | None = None
         self._aim = self._start = torch.empty(0)
-        self._classes = _class_looks(eye, items) if goal in ("mimic", "copy") else {}
-        self._head = own_head(eye, items) if goal.startswith("copy") else None
+        looks = (
+            eye.look(items.references) if goal in ("mimic", "copy", "copy away") else torch.empty(0)
+        )
+        self._classes = class_looks(looks, items) if goal in ("mimic", "copy") else {}
+        self._head = own_head(looks, items) if goal.startswith("copy") else None
 
     def __call__(self, values: Tensor, rows: slice) -> Tensor:
         """See ``pursuit.Losses``."""
@@ -176,9 +179,8 @@ def one(items: Items, target: int) -> int:
     return int(np.flatnonzero(items.reference_truth == target)[0])
 
 
-def own_head(eye: Eye, items: Items) -> Callable[[Tensor], Tensor]:
+def own_head(looks: Tensor, items: Items) -> Callable[[Tensor], Tensor]:
     """Ridge regression on the looks of the references, to 0 and 1: (N, F) -> (N, C)."""
-    looks = eye.look(items.references)
     centre = looks.mean(0)
     rows, truth = looks - centre, torch.from_numpy(items.reference_truth)
     wanted = nn.functional.one_hot(truth, len(items.classes)).float()
@@ -189,7 +191,7 @@ def own_head(eye: Eye, items: Items) -> Callable[[Tensor], Tensor]:
     return lambda x: (x - centre) @ weight + bias
 
 
-def _class_looks(eye: Eye, items: Items) -> dict[int, Tensor]:
+def class_looks(looks: Tensor, items: Items) -> dict[int, Tensor]:
     """The mean look of each class's references."""
-    present = np.unique(items.reference_truth).tolist()
-    return {c: eye.look(items.references[items.reference_truth == c]).mean(0) for c in present}
+    truth = torch.from_numpy(items.reference_truth)
+    return {c: looks[truth == c].mean(0) for c in np.unique(items.reference_truth).tolist()}
