@@ -276,3 +276,12 @@ def test_a_student_with_masked_gradients_is_not_graded(inquiries):
     found = tell(replace(inquiry, subject=subject))
     assert found["grade"] is None and any("gradients" in name for name in found["refused"])
     assert "No grade" in found["verdict"][0]
+
+
+def test_a_frozen_student_stands_in_for_a_teacher_that_cannot_be_had(runs, teacher, monkeypatch):
+    from tutelage.security import subject
+    from tutelage.student import load
+
+    monkeypatch.setattr(subject, "kept", lambda card: None)
+    deep = subject.open_subject(load(runs["deep"], teacher=teacher))
+    assert "frozen layers" in deep.told and deep.teacher is deep.student.teacher

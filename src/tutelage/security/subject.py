@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tutelage.errors import TutelageError
 from tutelage.files import read_arrays
 from tutelage.modality import lacking
 from tutelage.modality.perturb import Perturb
@@ -84,4 +85,9 @@ def _public(student: Student, asked: str | Teacher | None) -> tuple[Teacher, str
         teacher = replace(student.teacher, card=here, tensors=lambda: read_arrays(weights))
         return teacher, f"its card names {card.name}, which is kept on this machine"
     named = Asked(card.name, allow_licence=True, channels=student.facts.spec.channels)
-    return load_teacher(named), f"its card names {card.name}"
+    try:
+        return load_teacher(named), f"its card names {card.name}"
+    except TutelageError:
+        if student.facts.mode != "deep":
+            raise
+        return student.teacher, f"{card.name}, which its card names, cannot be had here: its frozen layers are taken for the teacher's"  # fmt: skip
