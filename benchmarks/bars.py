@@ -495,6 +495,59 @@ def few_texts() -> list[Row]:
     ]  # fmt: skip
 
 
+def direction() -> list[Row]:
+    """Bar 7.1: what the teacher alone achieves against deep, mid and full students of the same data."""
+    rows = []
+    found = {(r["data"], r["asked"]): r for r in script("benchmarks/security.py", "direction")}
+    for name in dict.fromkeys(data for data, _ in found):
+        deep, mid, full = (found[name, mode] for mode in ("deep", "mid", "full"))
+        told = [f"{r['untargeted']['success']:.2f} [{r['untargeted']['low']:.2f}, {r['untargeted']['high']:.2f}] of {r['n']}" for r in (deep, mid, full)]  # fmt: skip
+        rates = [r["untargeted"]["success"] for r in (deep, mid, full)]
+        rows += [
+            Row("7.1", f"{name}: untargeted teacher-only success, deep, mid, full", "; ".join(told), "deep >= 0.90, falling, deep and full apart",
+                rates[0] >= 0.9 and rates[0] > rates[1] > rates[2] and deep["untargeted"]["low"] > full["untargeted"]["high"]),
+            Row("7.1", f"{name}: targeted, deep and full", f"{deep['targeted']['success']:.2f}, {full['targeted']['success']:.2f} (residual {deep['targeted']['residual']:.2f})", ">= 0.80 and >= 3 x full",
+                deep["targeted"]["success"] >= max(0.8, 3 * full["targeted"]["success"])),
+            Row("7.1", f"{name}: inheritance gap, noise", f"{deep['gap']['points']:.0f} points, {deep['noise']:.2f}", ">= 30, <= 0.05", deep["gap"]["points"] >= 30 and deep["noise"] <= 0.05),
+            Row("7.1", f"{name}: peak of the curve, true cut", f"{deep['peak']}, {deep['true']}; mid {mid['peak']}, {mid['true']}", "within one stage", abs(deep["peak"] - deep["true"]) <= 1),
+        ]  # fmt: skip
+    return rows
+
+
+def hardened() -> list[Row]:
+    """Bar 7.2."""
+    rows = []
+    for r in script("benchmarks/security.py", "harden"):
+        gone = {k: v["gone"] for k, v in r["reduction"].items()}
+        told = ", ".join(f"{k} {v['before']:.2f} -> {v['after']:.2f}" for k, v in r["reduction"].items())  # fmt: skip
+        cost = f"{100 * r['accuracy']['difference']:+.1f} points, low {100 * r['accuracy']['low']:+.1f}"
+        rows.append(Row("7.2", f"{r['data']}: {r['remedy']}, adaptive, n = {r['n']}, worst of {r['accuracy']['seeds']} seeds; accuracy; grade", f"{told}; {cost}; {' -> '.join(str(g) for g in r['grades'])}",
+                        ">= 75 % gone, low >= -2, grade down", r["met"] and min(v for v in gone.values() if v is not None) >= 0.75))  # fmt: skip
+    return rows
+
+
+def fingerprinted() -> list[Row]:
+    """Bar 7.3."""
+    r = script("benchmarks/security.py", "fingerprint")
+    share = r["right"] / r["students"]
+    return [Row("7.3", f"right teacher first, {r['students']} deep students, {r['candidates']} candidates, {r['pairs']} label-only pairs", f"{share:.0%}", ">= 95 %", share >= 0.95)]  # fmt: skip
+
+
+def comforted() -> list[Row]:
+    """Bar 7.4."""
+    r = script("benchmarks/security.py", "comfort")
+    return [Row("7.4", f"student from scratch: inheritance gap, n = {r['n']}", f"{r['gap']['points']:+.1f} points", "< 5", r["gap"]["points"] < 5)]  # fmt: skip
+
+
+def quick_audit() -> list[Row]:
+    """Bar 7.5."""
+    r = script("benchmarks/security.py", "quick")
+    return [
+        Row("7.5", "audit --preset quick, lite0, nothing crafted before", f"{r['seconds']:.0f} s (again {r['again']:.0f} s), range {r['range']}", "<= 300 s", r["seconds"] <= 300),
+        Row("7.5", "the same seed tells the same, but for seconds", str(r["same"]), "True", r["same"]),
+    ]  # fmt: skip
+
+
 BARS: dict[str, Callable[[], list[Row]]] = {
     "2.2": deep,
     "2.3-busi": busi,
@@ -540,6 +593,14 @@ BARS: dict[str, Callable[[], list[Row]]] = {
     "8.3": lambda: tests("8.3", "law of the cut at every layer with padding; batches change nothing", "tests/laws/test_text_cuts.py", "tests/stories/test_texts.py::test_what_lies_beside_a_text_changes_nothing"),
     "8.4": lambda: tests("8.4", "no word of a modality outside its rooms", "tests/laws/test_source_tree.py"),
     "8.5": few_texts,
+    "7.1": direction,
+    "7.2": hardened,
+    "7.3": fingerprinted,
+    "7.4": comforted,
+    "7.4-masked": lambda: tests("7.4", "a student with masked gradients is not graded", "tests/stories/test_audit_parts.py", "-k", "masked"),
+    "7.5": quick_audit,
+    "7.6": lambda: tests("7.6", "PGD-20 and Square within 2 points of an independent library", "tests/unit/test_security_attacks.py", "-k", "agrees"),
+    "7.7": lambda: tests("7.7", "DSSIM by its formulas; its budget met exactly on every window", "tests/unit/test_security_perturb.py", "tests/unit/test_security_attacks.py", "-k", "dssim or perceptual"),
 }  # fmt: skip
 
 

@@ -13,17 +13,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tutelage.api import advise, check, compare, fit, load
+    from tutelage.api import advise, audit, check, compare, fit, harden, load
     from tutelage.errors import TutelageError
     from tutelage.estimator import TransferClassifier
     from tutelage.student import Student
 
 __version__ = "0.1.0"
-__all__ = ["Student", "TransferClassifier", "TutelageError", "__version__", "advise", "check", "compare", "fit", "load"]  # fmt: skip
+__all__ = ["Student", "TransferClassifier", "TutelageError", "__version__", "advise", "audit", "check", "compare", "fit", "harden", "load"]  # fmt: skip
 
 _WHERE = {
     "fit": "tutelage.api", "load": "tutelage.api", "check": "tutelage.api",
-    "compare": "tutelage.api", "advise": "tutelage.api",
+    "compare": "tutelage.api", "advise": "tutelage.api", "audit": "tutelage.api", "harden": "tutelage.api",
     "TransferClassifier": "tutelage.estimator", "Student": "tutelage.student",
     "TutelageError": "tutelage.errors",
 }  # fmt: skip

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "advise",
     "advise_run",
+    "audit",
     "change_run",
     "check",
     "compare",
@@ -36,6 +37,7 @@ __all__ = [
     "explain",
     "fit",
     "fit_run",
+    "harden",
     "load",
     "resume_run",
     "view",
@@ -335,6 +337,86 @@ def report(
     name = "-".join(folder.name for folder in folders)
     run = open_run(Path(out), "report", name, {"of": [str(f) for f in folders]}, listener)
     return tell_again(folders, run)
+
+
+def audit(
+    run: str | Path, *, preset: str = "standard", items: int | None = None, teacher: str | Teacher | None = None,
+    control: str | Teacher | None = None, data: str | Path | None = None, candidates: Sequence[str] = (),
+    beside: str | Path | None = None, seed: int = 0, out: str | Path = "runs", code: str | None = None,
+    listener: Listener = silent,
+) -> dict[str, Any]:  # fmt: skip
+    """Which weaknesses a student inherited: attacks made on its public teacher alone, beside their controls.
+
+    Args:
+        run: a fit's run folder, or a student's own folder with ``data``.
+        preset: ``quick`` (minutes, a range of grades), ``standard`` or ``full``.
+        items: test items that are attacked, instead of the preset's number.
+        teacher: the public teacher; by default the one that the student's card names.
+        control: an unrelated teacher that the same attacks are made on.
+        data: labelled data to attack, instead of the run's own test part.
+        candidates: names of teachers; the student's answers tell whose it is.
+        beside: another student of the same data, shown the same windows: one from scratch, say.
+        seed: of every random choice.
+        out: where run folders go.
+        code: the user's own file that builds the network, if one does.
+
+    Returns:
+        What ``audit --json`` prints: ``grade``, ``rows``, ``gap``, ``ratio``, ``self_tests``, ``verdict``, ``seconds``, ...
+
+    Raises:
+        ArtefactError: no student is there.
+        UsageError: there is nothing to attack it on.
+        NotYetError: its modality has no perturbations.
+
+    Example:
+        >>> audit("runs/fit/photos", preset="quick")["grade_range"]  # doctest: +SKIP
+        ['high', 'critical']
+    """
+    from tutelage.security.story import audit_run
+
+    return audit_run(
+        run, preset=preset, items=items, teacher=teacher, control=control, data=data, candidates=candidates,
+        beside=beside, seed=seed, out=Path(out), code=code, listener=listener,
+    )  # fmt: skip
+
+
+def harden(
+    run: str | Path, *, preset: str = "quick", items: int | None = None, seeds: int = 3, seed: int = 0,
+    remedies: Sequence[str] = (), control: str | Teacher | None = None, out: str | Path = "runs",
+    listener: Listener = silent, teacher: Any = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Mend what a student inherited: a new student, audited before and after, and the price in accuracy.
+
+    Args:
+        run: a finished fit's run folder; its student stays as it is.
+        preset: how much the audits try.
+        items: test items that are attacked, instead of the preset's number.
+        seeds: students trained with each remedy; three are needed to tell that the accuracy is kept.
+        seed: the first one.
+        remedies: names of those to try, instead of all of the student's ladder.
+        control: an unrelated teacher that the same attacks are made on.
+        out: where run folders go.
+        teacher: the module, if the run's teacher came from Python.
+
+    Returns:
+        What ``harden --json`` prints: ``run``, ``before``, ``after``, ``accuracy``, ``adaptive``, ``met``, ``verdict``, ...
+
+    Raises:
+        ArtefactError: no finished fit is there.
+        UsageError: its data came from Python.
+        DataError: it has no test part.
+
+    Example:
+        >>> harden("runs/fit/photos")["verdict"][0]  # doctest: +SKIP
+        'Hardened by consistency: the bar is met.'
+    """
+    from tutelage.security.harden_story import harden_run
+
+    given = teacher is None or isinstance(teacher, Teacher)
+    return harden_run(
+        run, preset=preset, items=items, seeds=seeds, seed=seed, remedies=remedies, control=control, out=Path(out),
+        listener=listener, teacher=teacher if given else _as_teacher(teacher),
+    )  # fmt: skip
 
 
 def _trained_on(student: Student) -> frozenset[str]:

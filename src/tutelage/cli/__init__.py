@@ -9,11 +9,13 @@ import click
 
 from tutelage import __version__
 from tutelage.cli.advise import advise
+from tutelage.cli.audit import audit
 from tutelage.cli.check import check
 from tutelage.cli.compare import compare
 from tutelage.cli.doctor import doctor
 from tutelage.cli.evaluate import evaluate
 from tutelage.cli.fit import fit
+from tutelage.cli.harden import harden
 from tutelage.cli.output import tell_error
 from tutelage.cli.predict import predict
 from tutelage.cli.report import report
@@ -38,11 +40,27 @@ def cli() -> None:
     tutelage predict runs/fit/photos new/*.jpg   what it says
     tutelage compare runs/fit/photos             was it worth it, against training from scratch
     tutelage view runs/fit/photos                what the layers see
+    tutelage audit runs/fit/photos               which weaknesses it inherited from its teacher
+    tutelage harden runs/fit/photos              a student that has fewer of them, and its price
     tutelage report runs/fit/photos              all that is known of it, on one page
     """
 
 
-for verb in (check, teachers, advise, fit, predict, evaluate, compare, view, report, doctor):
+VERBS = (
+    check,
+    teachers,
+    advise,
+    fit,
+    predict,
+    evaluate,
+    compare,
+    view,
+    audit,
+    harden,
+    report,
+    doctor,
+)
+for verb in VERBS:
     cli.add_command(verb)
 
 

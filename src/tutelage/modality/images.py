@@ -17,6 +17,7 @@ from tutelage.modality.images_bands import (
 from tutelage.modality.images_check import FORMATS, check, fingerprint
 from tutelage.modality.images_heat import attribute, attribute_bands
 from tutelage.modality.images_near import confirm
+from tutelage.modality.images_perturb import PERTURB
 from tutelage.modality.images_read import read, read_reduced
 from tutelage.modality.images_view import augment, collate, spec, thumbnail
 from tutelage.modality.record import Item, Modality
@@ -48,6 +49,7 @@ IMAGES = Modality(
     show=show,
     reduced=read_reduced,
     attribute=attribute,
+    perturb=PERTURB,
 )
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from tutelage.errors import NotYetError
+
+if TYPE_CHECKING:
+    from tutelage.modality.perturb import Perturb
 
 Item = Path | str | npt.NDArray[Any]
 """What a user hands over as one example: a file, a string, or an array."""
@@ -126,7 +129,8 @@ class Modality:
         excerpt: item -> a line of it, for pages, where reading tells more than a picture; instead of ``show``.
         attribute: decoded item + spec + how much each place of it speaks for an answer, (h, w) and nothing
             negative -> PNG bytes of the item beside itself under that heat; None where the modality lacks it.
-        perturb: attack in input space; None where the modality lacks it.
+        perturb: what an adversary may do to an item, a record of functions of its own (see
+            ``modality.perturb``); None where the modality lacks it.
         random_views: whether random views differ from the plain one; else one view says all.
         defects: kinds of defects of its own -> how bad, and what to do; they are told in one finding each.
     """
@@ -145,7 +149,7 @@ class Modality:
     excerpt: Callable[[Item], str] | None = None
     reduced: Callable[[Item, InputSpec], Any] | None = None
     attribute: Callable[[Any, InputSpec, npt.NDArray[np.floating]], bytes] | None = None
-    perturb: Callable[..., Any] | None = None
+    perturb: Perturb | None = None
     random_views: bool = True
     defects: Mapping[str, tuple[Literal["error", "warning", "info"], str]] = field(
         default_factory=dict

@@ -75,9 +75,9 @@ class Student:
         """Label names, in the order of the probabilities: its own, then the teacher's it still knows."""
         return self.facts.classes + self.facts.kept
 
-    @property
+    @cached_property
     def extractor(self) -> Extractor:
-        """What turns items into activations at the cut."""
+        """What turns items into activations at the cut; compiled once for all that is asked."""
         return Extractor(self.teacher, self.facts.frozen, self.facts.spec, self.facts.engine)
 
     @property

@@ -80,7 +80,7 @@ def tune_tail(lesson: Lesson, decision: FreezeDecision, recipe: Recipe, runtime:
     trainable = trained_in(pupil)
     unfold = fold_held(pupil.tail.eval(), as_activation(judged.rows.read(0, 2))) if held else _nothing  # fmt: skip
     schedule = Schedule(
-        recipe, lesson.seed, _weights(lesson, train), hold=held,
+        recipe, lesson.seed, class_shares(lesson, train), hold=held,
         groups=_groups(network, cut, pupil, recipe), checkpoint=lesson.run.folder / "checkpoint.safetensors",
         deadline=deadline, identity=_identity(lesson, decision, recipe, train),
     )  # fmt: skip
@@ -139,7 +139,7 @@ def _groups(network: Network, cut: int, pupil: Pupil, recipe: Recipe) -> list[di
     return [{**g, "lr": 0.0} for g in [*groups, head] if g["params"]]
 
 
-def _weights(lesson: Lesson, indices: Sequence[int]) -> Any:
+def class_shares(lesson: Lesson, indices: Sequence[int]) -> Any:
     """Weight of each class in the loss: the mean weight of its items, as the head has them."""
     targets = lesson.task.targets(lesson.labels(indices), lesson.classes)
     weights = class_weights(targets)

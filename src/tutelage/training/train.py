@@ -79,7 +79,7 @@ def train(lesson: Lesson, decision: FreezeDecision, runtime: Runtime, deadline: 
     stopped = tuple(record["stopped"] for record in tuned.history if "stopped" in record)
     verdict = guard(tuned.before, tuned.after, lesson.truth(tuned.validation), decision.prior)
     if decision.mode == "scratch" or verdict.ships:
-        trained = _tuned(lesson, decision, recipe, tuned)
+        trained = finished(lesson, decision, recipe, tuned)
     else:
         trained = _guarded(lesson, decision, verdict.because)
     return replace(trained, warnings=(*lesson.dropped, *stopped, *trained.warnings))
@@ -111,7 +111,8 @@ def _still_knowing(trained: Trained, lesson: Lesson) -> Trained:
     return replace(trained, student=replace(joint, golden=answered(joint, joint.golden)))
 
 
-def _tuned(lesson: Lesson, decision: FreezeDecision, recipe: Recipe, tuned: Tuned) -> Trained:
+def finished(lesson: Lesson, decision: FreezeDecision, recipe: Recipe, tuned: Tuned) -> Trained:
+    """A student of what tuning gave, calibrated on the validation part."""
     card = lesson.teacher.card
     tensors = {n: t.numpy() for n, t in tuned.network.model.state_dict().items()}
     own = replace(lesson.teacher, tensors=lambda: tensors)

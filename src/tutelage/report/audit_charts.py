@@ -1,0 +1,103 @@
+"""Charts of an audit: success over budgets, and mimicry cut by cut. Plain numbers in, SVG text out."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+COLOURS = {"teacher only": "#d55e00", "control teacher": "#0072b2", "noise": "#555555", "white box": "#009e73"}  # fmt: skip
+"""From the palette of Okabe and Ito (2008), which colour-blind readers can tell apart."""
+
+MARKS = {"teacher only": "o", "control teacher": "s", "noise": "^", "white box": "D"}
+STYLE: Any = {"svg.fonttype": "none", "svg.hashsalt": "tutelage", "font.size": 10, "legend.frameon": False, "axes.spines.top": False, "axes.spines.right": False}  # fmt: skip
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def audit_charts(told: Mapping[str, Any]) -> dict[str, str]:
+    """Name -> SVG text of what an audit's results can be drawn as.
+
+    Args:
+        told: what ``audit --json`` prints.
+    """
+    drawn = {"budgets": svg(lambda axes: budgets(axes, told["rows"], told["headline_cut"], told["unit"]))}  # fmt: skip
+    if len(told["curve"]) > 1:
+        drawn["curve"] = svg(lambda axes: curve(axes, told["curve"]))
+    return drawn
+
+
+def harden_charts(told: Mapping[str, Any]) -> dict[str, str]:
+    """The same of what ``harden --json`` prints."""
+    reduced, price = told["reduction"]["untargeted"], told["accuracy"]
+    places = [{"accuracy": price[when], "success": reduced[when]} for when in ("before", "after")]
+    return {"hardening": svg(lambda axes: hardening(axes, *places))}
+
+
+def budgets(axes: Axes, rows: Rows, cut: int, unit: str) -> None:
+    """Untargeted success over the budget: teacher only, its controls, and the white box."""
+    for name, chosen in _series(rows, cut).items():
+        x, y = [r["budget"] for r in chosen], [100 * r["success"] for r in chosen]
+        spread = [[100 * max(0.0, r["success"] - r["low"]) for r in chosen], [100 * max(0.0, r["high"] - r["success"]) for r in chosen]]  # fmt: skip
+        axes.errorbar(x, y, yerr=spread, label=name, color=COLOURS[name], marker=MARKS[name], capsize=3)  # fmt: skip
+    axes.set(xlabel=f"budget in 1{unit}", ylabel="success, %", ylim=(-2, 104))
+    axes.legend(loc="best")
+
+
+def _series(rows: Rows, cut: int) -> dict[str, list[Mapping[str, Any]]]:
+    """Rows of each curve, by rising budget; of teacher-only attacks the best at each budget."""
+    plain = [r for r in rows if r["measure"] == "linf" and not r["targeted"]]
+    own = [r for r in plain if r["threat"] == "T1" and r["cut"] == cut]
+    found = {
+        "teacher only": _best(own),
+        "control teacher": _best([r for r in plain if r["attack"].startswith("control: ")]),
+        "noise": _best([r for r in plain if r["attack"] == "noise"]),
+        "white box": _best([r for r in plain if r["attack"] in ("pgd", "apgd")]),
+    }
+    return {name: chosen for name, chosen in found.items() if chosen}
+
+
+def _best(rows: Rows) -> list[Mapping[str, Any]]:
+    by_budget: dict[float, Mapping[str, Any]] = {}
+    for row in sorted(rows, key=lambda r: float(r["success"])):
+        by_budget[row["budget"]] = row
+    return [by_budget[budget] for budget in sorted(by_budget)]
+
+
+def curve(axes: Axes, places: Rows) -> None:
+    """Success at the graded budget, cut by cut; the true cut is marked."""
+    at = [p["cut"] for p in places]
+    for aim, colour, mark in (("untargeted", "#d55e00", "o"), ("targeted", "#0072b2", "s")):
+        axes.plot(at, [100 * p[aim]["success"] for p in places], label=aim, color=colour, marker=mark)  # fmt: skip
+    true = [p["cut"] for p in places if p["true"]]
+    for cut in true:
+        axes.axvline(cut, color="#555555", linestyle="--", label="true cut")
+    axes.set(xlabel="cut: stages that are imitated", ylabel="success, %", ylim=(-2, 104), xticks=at)
+    axes.legend(loc="best")
+
+
+def hardening(axes: Axes, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """Accuracy against teacher-only success, before and after hardening."""
+    for name, place, colour, mark in (("before", before, "#d55e00", "o"), ("after", after, "#009e73", "D")):  # fmt: skip
+        axes.plot([100 * place["accuracy"]], [100 * place["success"]], label=name, color=colour, marker=mark, linestyle="none", markersize=10)  # fmt: skip
+    axes.set(xlabel="accuracy, %", ylabel="teacher-only success, %", ylim=(-2, 104))
+    axes.legend(loc="best")
+
+
+def svg(draw: Callable[[Axes], None]) -> str:
+    """A chart as one ``<svg>`` element; its texts stay texts."""
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    with rc_context(STYLE):
+        figure = Figure(figsize=(5.4, 3.0), layout="constrained")
+        FigureCanvasSVG(figure)
+        draw(figure.subplots())
+        stream = io.StringIO()
+        figure.savefig(stream, format="svg", metadata={"Date": None})
+    text = stream.getvalue()
+    return text[text.index("<svg") :]

@@ -1,0 +1,120 @@
+"""One student, mended by one remedy with one seed: from the parent's network to a finished student."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from tutelage.data import Parts, carve_validation
+from tutelage.heads.linear import LinearHead
+from tutelage.network.decision import FreezeDecision
+from tutelage.network.fold import fold_held
+from tutelage.network.stages import Network
+from tutelage.network.taps import Tapped
+from tutelage.security.consistency import tune_consistently
+from tutelage.security.eye import as_values
+from tutelage.security.relevant import reset_slice
+from tutelage.security.remedies import Remedy
+from tutelage.security.subject import Subject
+from tutelage.security.twins import Twins, make_twins
+from tutelage.training import Lesson, Trained
+from tutelage.training.head import fit_head
+from tutelage.training.loop import HeadModule, Pupil
+from tutelage.training.recipe import recipe_for
+from tutelage.training.tail import Tuned, class_shares
+from tutelage.training.train import finished
+
+HELD = 0.15
+"""Share of the training groups that is kept aside, to calibrate on."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """What every remedy and seed starts from.
+
+    Attributes:
+        lesson: the parent's data and split, with the public teacher.
+        subject: the parent.
+        inner: training and validation items.
+        train, validation: of these the readable ones.
+        head: the head to start from, and the stages that it reads.
+        reads: these.
+        twins: of the training items.
+    """
+
+    lesson: Lesson
+    subject: Subject
+    inner: Parts
+    train: tuple[int, ...]
+    validation: tuple[int, ...]
+    head: LinearHead
+    reads: tuple[int, ...]
+    twins: Twins
+
+
+def prepare_start(lesson: Lesson, subject: Subject) -> Start:
+    """Items kept aside, the head that mending starts from, and the twins of the rest.
+
+    A parent without tuned stages gives its head fitted anew without the items kept aside; else it gives its own.
+    """
+    inner = lesson.parts if lesson.parts.val else carve_validation(lesson.parts, lesson.checked, HELD)  # fmt: skip
+    train, validation = (lesson.readable(0, part, 1) for part in (inner.train, inner.val))
+    student = subject.student
+    if student.facts.mode == "deep":
+        choice = fit_head(lesson, inner.train)
+        head, reads = choice.head, choice.reads
+    else:
+        head, reads = student.head, student.facts.reads
+    views = lesson.views
+    lesson.readable(0, inner.train, views)
+    with lesson.run.phase("twins"):
+        twins = make_twins(lesson, subject.teacher, train, reads, subject.perturb, views, lesson.run)  # fmt: skip
+    return Start(lesson, subject, inner, train, validation, head, reads, twins)
+
+
+def mend(start: Start, remedy: Remedy, seed: int) -> Trained:
+    """Train one student; its trunk is no longer the teacher's, so its cut is 0."""
+    lesson, network = start.lesson, start.subject.student.teacher.fresh()
+    network.model.requires_grad_(True)
+    body = Tapped([stage.module for stage in network.stages], start.reads, 0, lesson.teacher.prepare(lesson.activations.spec))  # fmt: skip
+    pupil = Pupil(body, HeadModule(start.head), start.reads)
+    pupil.eval()
+    if remedy.reset:
+        reset_slice(body, start.twins.plain[0], remedy.reset)
+    unfold = fold_held(body, {"x": as_values(start.twins.plain[0][:2])})
+    history = []
+    with lesson.run.phase("mend"):
+        for record in tune_consistently(pupil, start.twins, remedy, _groups(network, pupil, remedy), class_shares(lesson, start.train), seed):  # fmt: skip
+            lesson.run.log({"remedy": remedy.name, "seed": seed, **record})
+            history.append(record)
+    unfold()
+    network.model.eval().requires_grad_(False)
+    return _finished(start, remedy, seed, network, pupil, tuple(history))
+
+
+def _finished(start: Start, remedy: Remedy, seed: int, network: Network, pupil: Pupil, history: Sequence[dict[str, Any]]) -> Trained:  # fmt: skip
+    lesson = start.lesson
+    empty = np.zeros((0, len(lesson.classes)))
+    tuned = Tuned(network, pupil.head.linear_head(), start.reads, start.train, start.validation, tuple(history), empty, empty)  # fmt: skip
+    names = lesson.teacher.card.names
+    because = (f"hardened by {remedy.name}: {remedy.because}", "no stage is the teacher's any more, because a frozen trunk cannot be protected by a head")  # fmt: skip
+    decision = FreezeDecision("full", 0, names, because, asked=True)
+    recipe = replace(
+        recipe_for("full", len(start.train), len(lesson.classes)), epochs=remedy.epochs, views=lesson.views,
+        learning_rate=remedy.learning_rate, stage_decay=remedy.stage_decay, weight_decay=0.01,
+    )  # fmt: skip
+    trained = finished(replace(lesson, seed=seed), decision, recipe, tuned)
+    student = trained.student
+    facts = replace(student.facts, recipe={**student.facts.recipe, "remedy": remedy.as_json(), "parent": start.subject.student.digest})  # fmt: skip
+    return replace(trained, student=replace(student, facts=facts))
+
+
+def _groups(network: Network, pupil: Pupil, remedy: Remedy) -> list[dict[str, Any]]:
+    """One group a stage, each with ``stage_decay`` times the rate of the stage after it; the head last."""
+    depth = len(network.stages)
+    parts = [(list(s.module.parameters()), remedy.stage_decay ** (depth - 1 - i)) for i, s in enumerate(network.stages)]  # fmt: skip
+    parts.append((list(pupil.head.parameters()), 1.0))
+    return [{"params": p, "share": share, "lr": 0.0} for p, share in parts if p]

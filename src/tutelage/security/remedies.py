@@ -1,0 +1,59 @@
+"""Remedies: ways to mend inherited vulnerability, in the order in which they are tried.
+
+Where a trunk is frozen, no new head can help: to an adversary who matches what the trunk gives, every head is the same.
+So each remedy changes the features.
+
+consistency    crafted twins of the training items must be seen as the items themselves (as FARE, Schlarmann et al., ICML
+               2024, but on sets crafted once on the teacher)
+distance       beside it, features are pushed away from the teacher's (Wang et al., USENIX Security 2018, section 6.2)
+slice          the weights that the task uses least are reset first (ReMoS, Zhang et al., ICSE 2022)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tutelage.network.decision import Mode
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """One way, with its numbers.
+
+    Attributes:
+        name: for people and for the recipe.
+        because: why it is tried here, in a sentence.
+        epochs: passes over the training items, each with one crafted twin.
+        learning_rate: AdamW's peak.
+        stage_decay: factor on the rate from one stage to the one before it.
+        pull: weight of the distance between a twin's features and its item's.
+        push: weight of the hinge on the distance from the teacher's features; 0 leaves it out.
+        reset: share of each convolution's weights that is set to zero first; 0 leaves it out.
+    """
+
+    name: str
+    because: str
+    epochs: int
+    learning_rate: float
+    stage_decay: float
+    pull: float
+    push: float = 0.0
+    reset: float = 0.0
+
+    def as_json(self) -> dict[str, Any]:
+        """A plain dictionary."""
+        return dict(vars(self))
+
+
+CONSISTENCY = Remedy("consistency", "crafted twins must be seen as the items that they were made of", 10, 5e-4, 0.9, 1.0)  # fmt: skip
+DISTANCE = Remedy("consistency and distance", "features also leave those of the teacher", 14, 7e-4, 0.9, 1.0, push=0.2)  # fmt: skip
+SLICE = Remedy("slice and consistency", "weights that the task does not use are reset, and with them what they carried over", 10, 5e-4, 0.9, 1.0, reset=0.05)  # fmt: skip
+
+LADDERS: dict[Mode, tuple[Remedy, ...]] = {
+    "deep": (CONSISTENCY, DISTANCE, SLICE),
+    "mid": (CONSISTENCY, DISTANCE, SLICE),
+    "full": (SLICE, CONSISTENCY, DISTANCE),
+    "scratch": (CONSISTENCY,),
+}
+"""Mode of the student -> remedies in the order tried, until one meets the bar."""

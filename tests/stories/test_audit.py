@@ -1,0 +1,116 @@
+"""Audit: which weaknesses a student inherited, as a user types it."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from kit import digits, run, told
+
+from tutelage.api import audit, fit_run
+from tutelage.errors import UsageError
+from tutelage.report.audit_charts import audit_charts
+from tutelage.report.lineage import environment
+from tutelage.security.figures import gradable
+from tutelage.security.subject import open_subject
+
+KEYS = {"grade", "rows", "gap", "ratio", "seconds"}
+ROW = {"attack", "threat", "cut", "budget", "targeted", "success", "low", "high", "n"}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    return tmp_path_factory.mktemp("audit")
+
+
+@pytest.fixture(scope="module")
+def photos(place):
+    return digits(place / "photos", each=40)
+
+
+@pytest.fixture(scope="module")
+def fitted(photos, place):
+    return fit_run(photos, mode="deep", out=place).run
+
+
+@pytest.fixture(scope="module")
+def audited(fitted, place):
+    return told("audit", fitted, "--preset", "quick", "--items", 10, "--out", place)
+
+
+def test_the_contract(audited, fitted, place):
+    assert audited["schema"] == 1 and set(audited) >= KEYS
+    assert all(set(row) >= ROW for row in audited["rows"])
+    assert audited["student_digest"] and audited["teacher_digest"]
+    kept = json.loads((place / "audit" / fitted.name / "results.json").read_text())
+    assert kept == audited
+    assert {r["threat"] for r in audited["rows"]} == {"T0", "T1", "T3", "control", "accident"}
+    assert (
+        audited["inheritance"]["mode"] == "deep"
+        and audited["inheritance"]["read_cut"] == audited["cut"]["index"]
+    )
+    assert audited["provenance"]["verified"] and not audited["provenance"]["findings"]
+
+
+def test_the_same_seed_tells_the_same_and_the_exit_code_keeps_the_line(audited, fitted, place):
+    done = run(
+        "audit", fitted, "--preset", "quick", "--items", 10, "--out", place, "--json", "--fail-above", "low", check=False,
+    )  # fmt: skip
+    again = json.loads(done.stdout)
+    assert {k: v for k, v in again.items() if k != "seconds"} == {
+        k: v for k, v in audited.items() if k != "seconds"
+    }
+    assert done.returncode == (0 if audited["grade"] == "low" else 1)
+    assert sorted(p.name for p in (place / "audit").iterdir())[:2] == [
+        fitted.name,
+        f"{fitted.name}-2",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("found", "line", "kept"),
+    [
+        ("low", "low", True),
+        ("high", "high", True),
+        ("critical", "high", False),
+        (None, "critical", False),
+    ],
+)
+def test_a_line_is_kept_by_grades_no_worse_and_never_without_one(found, line, kept):
+    assert gradable({"grade": found}, line) is kept
+
+
+def test_no_budget_is_exceeded_and_mimicry_gets_nearer(audited):
+    mimicry = [r for r in audited["rows"] if r["attack"] == "mimic"]
+    assert mimicry and all(0 <= r["residual"] < 1 for r in mimicry)
+    assert all(r["low"] <= r["success"] <= r["high"] for r in audited["rows"])
+
+
+def test_the_section_renders(audited, place, fitted):
+    shown = json.loads((place / "audit" / fitted.name / "pictures.json").read_text())
+    page = (
+        environment()
+        .get_template("audit.section.html.jinja")
+        .render(audit=audited, pictures=shown, charts=audit_charts(audited))
+    )
+    assert audited["grade_rule"].split(":")[0] in page and "<svg" in page
+    assert "style=" not in re.sub(r"<svg.*?</svg>", "", page, flags=re.DOTALL)
+
+
+def test_a_control_must_be_another_network(fitted, place):
+    with pytest.raises(UsageError, match="own teacher"):
+        audit(fitted, preset="quick", items=6, control="efficientnet_lite0", out=place)
+
+
+def test_windows_are_answered_as_predict_answers_files(fitted):
+    from tutelage.security.examiner import Examiner
+    from tutelage.security.items import choose_items, known_items
+
+    subject = open_subject(fitted)
+    known = known_items(fitted, subject.student)
+    items = choose_items(known, subject.student, 8, 0)
+    files = {k.name: k.item for k in known}
+    wanted = subject.student.predict_proba([files[name] for name in items.names])
+    examiner = Examiner(subject, items)
+    assert np.array_equal(examiner.probabilities(items.windows), wanted)
+    assert np.array_equal(examiner.scores(items.windows)[0], wanted)

@@ -1,0 +1,287 @@
+"""Parts of an audit on small networks: what is read, what is imitated, what is shared, what is a control."""
+
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from kit import digits
+from security_kit import small_teacher
+
+from tutelage.api import audit, fit_run
+from tutelage.errors import ArtefactError, NotYetError
+from tutelage.modality.images_perturb import PERTURB
+from tutelage.run import open_run, silent
+from tutelage.security.attacks import crafted_rows
+from tutelage.security.beside import beside_rows
+from tutelage.security.control import choose_control, noise, redrawn, spec_for
+from tutelage.security.examiner import Examiner
+from tutelage.security.eye import Eye, as_values
+from tutelage.security.fingerprint import fingerprints
+from tutelage.security.inheritance import read_inheritance
+from tutelage.security.inquiry import Inquiry
+from tutelage.security.items import choose_items, known_items
+from tutelage.security.mimicry import Crafter, Goals
+from tutelage.security.neuron import junk, sure_share
+from tutelage.security.presets import preset_named
+from tutelage.security.provenance import read_provenance
+from tutelage.security.pursuit import Pursuit
+from tutelage.security.relevant import reset_slice
+from tutelage.security.story import tell
+from tutelage.security.subject import open_subject
+from tutelage.security.universal import universal
+
+BUDGET = 12.0
+
+
+@pytest.fixture(scope="module")
+def teacher():
+    return small_teacher()
+
+
+@pytest.fixture(scope="module")
+def runs(teacher, tmp_path_factory):
+    """A deep and a full student of the same data."""
+    place = tmp_path_factory.mktemp("parts")
+    photos = digits(place / "photos", classes=4, each=60)
+    return {
+        m: fit_run(photos, teacher=teacher, mode=m, out=place / m).run for m in ("deep", "full")
+    }
+
+
+@pytest.fixture(scope="module")
+def inquiries(runs, teacher, tmp_path_factory):
+    found = {}
+    for mode, folder in runs.items():
+        subject = open_subject(folder, teacher)
+        items = choose_items(known_items(folder, subject.student), subject.student, 30, 0)
+        control = choose_control(teacher, small_teacher(1), items.references, subject.student.facts.spec, 0)  # fmt: skip
+        run = open_run(tmp_path_factory.mktemp("run"), "audit", mode, {}, silent)
+        found[mode] = Inquiry(subject, items, control, preset_named("quick", 30), 0, run)
+    return found
+
+
+def test_the_reading_finds_what_is_the_teachers(inquiries):
+    deep, full = (read_inheritance(i.subject, i.items.windows) for i in inquiries.values())
+    depth = inquiries["deep"].subject.depth
+    assert (deep["mode"], deep["read_cut"]) == ("deep", depth)
+    assert all(r["equal"] and not r["drift"] for r in deep["stages"])
+    assert all(r["cka"] == pytest.approx(1, abs=1e-5) for r in deep["stages"] if r["cka"] is not None)  # fmt: skip
+    if inquiries["full"].subject.student.facts.mode == "full":
+        assert full["read_cut"] == 0 and any(r["drift"] for r in full["stages"])
+
+
+def test_items_and_targets_do_not_depend_on_the_student(inquiries):
+    deep, full = inquiries["deep"].items, inquiries["full"].items
+    assert deep.digest == full.digest and np.array_equal(deep.windows, full.windows)
+    assert (deep.targets != deep.truth).all()
+    attacked = {w.tobytes() for w in deep.windows}
+    assert not attacked & {w.tobytes() for w in deep.references}
+
+
+def test_a_crafted_set_serves_every_student(inquiries, monkeypatch):
+    first = list(crafted_rows(inquiries["deep"], "mimic", 3, BUDGET))
+    monkeypatch.setattr(Crafter, "_make", lambda *a: pytest.fail("made again"))
+    own = inquiries["deep"].reads() == inquiries["full"].reads()
+    if own:
+        assert (
+            next(iter(crafted_rows(inquiries["full"], "mimic", 3, BUDGET))).budget
+            == first[0].budget
+        )
+
+
+@pytest.mark.parametrize("goal", ["mimic", "mimic one", "displace", "copy", "copy away"])
+def test_goals_are_approached_inside_the_budget(inquiries, goal):
+    inquiry = inquiries["deep"]
+    items, depth = inquiry.items, inquiry.subject.depth
+    how = Pursuit(20, start=0.5 if goal == "displace" else 0.0)
+    made = inquiry.crafter().craft(items, goal, depth, inquiry.reads(), BUDGET, how)
+    assert made["windows"].dtype == np.uint8
+    assert np.abs(made["windows"].astype(int) - items.windows).max() <= BUDGET
+    eye = Eye(inquiry.subject.teacher, inquiry.subject.student.facts.spec, depth, inquiry.reads())
+    goals = Goals(eye.calibrate(items.references), items, goal)
+    before, after = (
+        goals(as_values(w[:16]), slice(0, 16)).detach() for w in (items.windows, made["windows"])
+    )
+    assert after.mean() < before.mean()
+
+
+def test_what_heads_read_is_what_the_eye_sees(inquiries):
+    """Windows with the same look have the same features before the student's head."""
+    inquiry = inquiries["deep"]
+    student, windows = inquiry.subject.student, inquiry.items.windows[:4]
+    spec, depth = student.facts.spec, inquiry.subject.depth
+    eye = Eye(inquiry.subject.teacher, spec, depth, student.facts.reads)
+    from tutelage.features.engine import run
+    from tutelage.student.predict import tail_features
+
+    batch = {"x": windows}
+    features = tail_features(student, student.extractor.rounded(run(student.extractor.compile(batch), batch)))  # fmt: skip
+    looked = eye.look(windows).numpy()
+    parts = [*(inquiry.subject.teacher.card.stages[k - 1].shape[0] for k in student.facts.reads), student.facts.card.width]  # fmt: skip
+    scale = np.concatenate([np.full(p, (len(parts) * p) ** -0.5) for p in parts])
+    assert looked == pytest.approx(features * scale, abs=2e-2 * np.abs(features * scale).max())
+
+
+def test_the_teacher_alone_fools_a_deep_student_more_than_a_control(inquiries):
+    inquiry = inquiries["deep"]
+    own = max(r.success for r in crafted_rows(inquiry, "copy", inquiry.headline, BUDGET) if not r.targeted)  # fmt: skip
+    quiet = inquiry.row("noise", "control", noise(inquiry.items.windows, BUDGET, PERTURB, 0), BUDGET)  # fmt: skip
+    assert own >= quiet.success + 0.3
+
+
+def test_the_right_teacher_is_named_by_labels_alone(inquiries, teacher):
+    inquiry = inquiries["deep"]
+    spec = inquiry.subject.student.facts.spec
+    candidates = [redrawn(teacher, inquiry.items.references, spec, s) for s in (3, 2, 1)] + [
+        teacher
+    ]
+    found = fingerprints(candidates, inquiry.items.windows[:16], spec, PERTURB, lambda w: inquiry.examiner.scores(w)[0], seed=0, steps=60)  # fmt: skip
+    assert found[0].teacher == teacher.card.name and found[0].match > found[1].match
+
+
+def test_probes_of_the_teacher_alone_keep_their_form(inquiries):
+    inquiry = inquiries["deep"]
+    teacher, spec = inquiry.subject.teacher, inquiry.subject.student.facts.spec
+    pattern = universal(teacher, spec, PERTURB, inquiry.items.windows.shape[1:], 8.0, steps=5, seed=0)  # fmt: skip
+    assert pattern.shape == inquiry.items.windows.shape[1:] and np.abs(pattern).max() <= 8
+    made = junk(teacher, spec, PERTURB, inquiry.items.windows[0], neurons=6, steps=5, seed=0)
+    assert made.shape == (6, *inquiry.items.windows.shape[1:]) and made.dtype == np.uint8
+    assert sure_share(np.array([[0.96, 0.04], [0.5, 0.5], [0.01, 0.99]])) == (2, 2)
+
+
+def test_a_redrawn_network_is_another_with_sound_statistics(inquiries, teacher):
+    inquiry = inquiries["deep"]
+    spec = spec_for(teacher, inquiry.subject.student.facts.spec)
+    drawn = redrawn(teacher, inquiry.items.references, spec, 0)
+    assert drawn.card.digest != teacher.card.digest
+    with torch.no_grad():
+        look = Eye(drawn, spec, len(teacher.card.stages)).look(inquiry.items.windows)
+    assert torch.isfinite(look).all() and look.std() > 0
+    chosen = choose_control(teacher, None, inquiry.items.references, spec, 0)
+    assert chosen.teacher.card.digest != teacher.card.digest
+
+
+def test_another_student_is_shown_the_same_windows(inquiries, runs, teacher, monkeypatch):
+    from tutelage.security import beside
+
+    monkeypatch.setattr(beside, "load", lambda folder: open_subject(folder, teacher).student)
+    rows = list(beside_rows(inquiries["deep"], runs["full"]))
+    assert {r.attack for r in rows} == {"beside: copy", "beside: copy away"}
+    assert all(r.threat == "control" for r in rows)
+
+
+def test_a_random_student_is_noticed_and_asked_often(inquiries):
+    inquiry = inquiries["deep"]
+    examiner = Examiner(inquiry.subject, inquiry.items)
+    rng = np.random.default_rng(0)
+    asked = type(examiner).probabilities
+    try:
+        type(examiner).probabilities = lambda self, w: rng.dirichlet(np.ones(4), len(w))
+        assert examiner.random and examiner.answers(inquiry.items.windows[:5]).shape == (8, 5)
+    finally:
+        type(examiner).probabilities = asked
+
+
+def test_files_that_could_run_code_are_named_and_not_opened(inquiries, tmp_path):
+    subject = inquiries["deep"].subject
+    saved = replace(subject.student, folder=None).save(tmp_path / "student")
+    (tmp_path / "student" / "extra.pkl").write_bytes(b"\x80\x04cos\nsystem\n.")
+    told = read_provenance(replace(subject, student=saved))
+    assert told["pickles"] == ["extra.pkl"] and told["verified"]
+    assert any("extra.pkl" in finding for finding in told["findings"])
+
+
+def test_the_least_used_weights_are_reset(teacher):
+    layer = torch.nn.Conv2d(2, 4, 1, bias=False)
+    with torch.no_grad():
+        layer.weight.copy_(torch.arange(1.0, 9.0).reshape(4, 2, 1, 1))
+
+    class Body(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = layer
+
+        def forward(self, batch):
+            return self.layer(batch["x"].permute(0, 3, 1, 2))
+
+    windows = np.stack(
+        [np.full((3, 3, 2), (100, 1), np.uint8)] * 2
+    )  # the second channel is hardly active
+    assert reset_slice(Body(), windows, 0.5) == 4
+    assert (layer.weight[:, 1] == 0).all() and (layer.weight[:, 0] != 0).all()
+
+
+def seek(objective, windows, budget, rounds, rng):
+    """A modality's own search: random changes, kept where they help."""
+    best, lowest = windows, objective(windows)
+    for _ in range(rounds):
+        tried = PERTURB.settle(best + rng.normal(0, budget, best.shape), windows, budget)
+        found = objective(tried)
+        if found[0] < lowest[0]:
+            best, lowest = tried, found
+    return best
+
+
+def test_a_modality_that_searches_itself_is_audited_without_gradients(inquiries):
+    inquiry = inquiries["deep"]
+    crafter = replace(inquiry.crafter(), perturb=replace(PERTURB, search=seek))
+    items = inquiry.items.first(8)
+    made = crafter.craft(items, "mimic", inquiry.subject.depth, (), BUDGET, Pursuit(8))
+    assert (made["residual"] < 1).any() and (made["residual"] <= 1 + 1e-5).all()
+    assert np.abs(made["windows"].astype(int) - items.windows).max() <= BUDGET
+    student = inquiry.subject.student
+    modality = replace(student.teacher.modality, perturb=replace(PERTURB, search=seek))
+    own = replace(student, teacher=replace(student.teacher, modality=modality))
+    subject = replace(inquiry.subject, student=own)
+    told = tell(replace(inquiry, subject=subject, items=items))
+    attacks = {row["attack"] for row in told["rows"]}
+    assert {"search", "copy", "mimic", "noise"} <= attacks
+    assert not attacks & {"pgd", "square", "universal"} and told["junk"] is None
+    assert not any("gradients are not zero" in test["name"] for test in told["self_tests"])
+
+
+def test_a_modality_without_perturbations_says_so(runs, teacher):
+    bare = replace(teacher, modality=replace(teacher.modality, perturb=None))
+    with pytest.raises(NotYetError, match="perturb"):
+        open_subject(runs["deep"], bare)
+
+
+def test_a_student_without_its_run_needs_data(runs, teacher, tmp_path):
+    alone = shutil.copytree(runs["deep"] / "student", tmp_path / "third party")
+    with pytest.raises(ArtefactError, match="--data"):
+        audit(alone, preset="quick", items=6, teacher=teacher, out=tmp_path)
+    photos = digits(tmp_path / "photos", classes=4, each=12, skip=100)
+    told = audit(alone, preset="quick", items=6, teacher=teacher, control=small_teacher(1), data=photos, out=tmp_path)  # fmt: skip
+    assert told["items"]["of"] == 6 and told["control"]["teacher"] == "small1"
+
+
+class Quantised(torch.nn.Module):
+    """A first step that rounds its input to few levels: the gradient through it is zero."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, batch):
+        return self.inner({**batch, "x": torch.round(batch["x"].float() / 16) * 16})
+
+
+def test_a_student_with_masked_gradients_is_not_graded(inquiries):
+    inquiry = inquiries["deep"]
+    own = inquiry.subject.student.teacher
+    masked = replace(own, prepare=lambda spec: Quantised(own.prepare(spec)))
+    subject = replace(inquiry.subject, student=replace(inquiry.subject.student, teacher=masked))
+    found = tell(replace(inquiry, subject=subject))
+    assert found["grade"] is None and any("gradients" in name for name in found["refused"])
+    assert "No grade" in found["verdict"][0]
+
+
+def test_a_frozen_student_stands_in_for_a_teacher_that_cannot_be_had(runs, teacher, monkeypatch):
+    from tutelage.security import subject
+    from tutelage.student import load
+
+    monkeypatch.setattr(subject, "kept", lambda card: None)
+    deep = subject.open_subject(load(runs["deep"], teacher=teacher))
+    assert "frozen layers" in deep.told and deep.teacher is deep.student.teacher
