@@ -1,7 +1,6 @@
 """Audit: which weaknesses a student inherited, as a user types it."""
 
 import json
-import re
 
 import numpy as np
 import pytest
@@ -9,8 +8,8 @@ from kit import digits, run, told
 
 from tutelage.api import audit, fit_run
 from tutelage.errors import UsageError
-from tutelage.report.audit_charts import audit_charts
-from tutelage.report.lineage import environment
+from tutelage.report.audits import render_audit
+from tutelage.report.thumbnails import read_pictures
 from tutelage.security.figures import gradable
 from tutelage.security.subject import open_subject
 
@@ -86,15 +85,12 @@ def test_no_budget_is_exceeded_and_mimicry_gets_nearer(audited):
     assert all(r["low"] <= r["success"] <= r["high"] for r in audited["rows"])
 
 
-def test_the_section_renders(audited, place, fitted):
-    shown = json.loads((place / "audit" / fitted.name / "pictures.json").read_text())
-    page = (
-        environment()
-        .get_template("audit.section.html.jinja")
-        .render(audit=audited, pictures=shown, charts=audit_charts(audited))
-    )
+def test_the_page_tells_the_grade_and_its_rule(audited, place, fitted):
+    folder = place / "audit" / fitted.name
+    page = (folder / "report.html").read_text(encoding="utf-8")
     assert audited["grade_rule"].split(":")[0] in page and "<svg" in page
-    assert "style=" not in re.sub(r"<svg.*?</svg>", "", page, flags=re.DOTALL)
+    assert " style=" not in page and "<script" not in page and "://" not in page
+    assert page == render_audit(audited, read_pictures(folder))
 
 
 def test_a_control_must_be_another_network(fitted, place):

@@ -40,7 +40,7 @@ def tell_again(folders: Sequence[Path], run: Run) -> dict[str, Any]:
     if len(fits) == 1:
         other = about(folders[0], fits[0])
         html = render(fits[0], read_pictures(folders[0]), other)
-        told |= {"beside": {verb: found["results"]["run"] for verb, found in other.items()}}
+        told |= {"beside": {verb: found["run"] for verb, found in other.items()}}
     else:
         told |= side_by_side(folders, fits)
         drawn = charts.intervals([r for r in told["runs"] if r["accuracy"] is not None], "Accuracy of each run")  # fmt: skip
@@ -75,7 +75,11 @@ def about(folder: Path, fit: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         for path in sorted((folder.parent.parent / verb).glob("*/results.json"), key=lambda p: p.stat().st_mtime):  # fmt: skip
             told = read_json(path)
             if told.get("student_digest") == fit["digest"] or told.get("of") == str(folder):
-                found[verb] = {"results": told, "pictures": read_pictures(path.parent)}
+                found[verb] = {
+                    "run": str(path.parent),
+                    "results": told,
+                    "pictures": read_pictures(path.parent),
+                }
     return found
 
 

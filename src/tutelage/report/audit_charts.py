@@ -1,40 +1,43 @@
-"""Charts of an audit: success over budgets, and mimicry cut by cut. Plain numbers in, SVG text out."""
+"""Charts of an audit: success over budgets, and mimicry cut by cut."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+
+from tutelage.report.charts import FROZEN, GOOD, SOFT, TUNED, drawn
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-COLOURS = {"teacher only": "#d55e00", "control teacher": "#0072b2", "noise": "#555555", "white box": "#009e73"}  # fmt: skip
-"""From the palette of Okabe and Ito (2008), which colour-blind readers can tell apart."""
+COLOURS = {"teacher only": TUNED, "control teacher": FROZEN, "noise": SOFT, "white box": GOOD}
 
 MARKS = {"teacher only": "o", "control teacher": "s", "noise": "^", "white box": "D"}
-STYLE: Any = {"svg.fonttype": "none", "svg.hashsalt": "tutelage", "font.size": 10, "legend.frameon": False, "axes.spines.top": False, "axes.spines.right": False}  # fmt: skip
 
 Rows = Sequence[Mapping[str, Any]]
 
 
-def audit_charts(told: Mapping[str, Any]) -> dict[str, str]:
-    """Name -> SVG text of what an audit's results can be drawn as.
+def audit_charts(told: Mapping[str, Any]) -> dict[str, Markup]:
+    """Name -> SVG of what an audit's results can be drawn as.
 
     Args:
         told: what ``audit --json`` prints.
     """
-    drawn = {"budgets": svg(lambda axes: budgets(axes, told["rows"], told["headline_cut"], told["unit"]))}  # fmt: skip
+    said = told["verdict"][0]
+    found = {"budgets": drawn(lambda axes: budgets(axes, told["rows"], told["headline_cut"], told["unit"]), "Success over the budget", said, height=3.0)}  # fmt: skip
     if len(told["curve"]) > 1:
-        drawn["curve"] = svg(lambda axes: curve(axes, told["curve"]))
-    return drawn
+        found["curve"] = drawn(lambda axes: curve(axes, told["curve"]), "Success along depth", said, height=3.0)  # fmt: skip
+    return found
 
 
-def harden_charts(told: Mapping[str, Any]) -> dict[str, str]:
+def harden_charts(told: Mapping[str, Any]) -> dict[str, Markup]:
     """The same of what ``harden --json`` prints."""
     reduced, price = told["reduction"]["untargeted"], told["accuracy"]
     places = [{"accuracy": price[when], "success": reduced[when]} for when in ("before", "after")]
-    return {"hardening": svg(lambda axes: hardening(axes, *places))}
+    said = told["verdict"][0]
+    return {"hardening": drawn(lambda axes: hardening(axes, *places), "Accuracy against success", said, height=3.0)}  # fmt: skip
 
 
 def budgets(axes: Axes, rows: Rows, cut: int, unit: str) -> None:
@@ -70,34 +73,18 @@ def _best(rows: Rows) -> list[Mapping[str, Any]]:
 def curve(axes: Axes, places: Rows) -> None:
     """Success at the graded budget, cut by cut; the true cut is marked."""
     at = [p["cut"] for p in places]
-    for aim, colour, mark in (("untargeted", "#d55e00", "o"), ("targeted", "#0072b2", "s")):
+    for aim, colour, mark in (("untargeted", TUNED, "o"), ("targeted", FROZEN, "s")):
         axes.plot(at, [100 * p[aim]["success"] for p in places], label=aim, color=colour, marker=mark)  # fmt: skip
     true = [p["cut"] for p in places if p["true"]]
     for cut in true:
-        axes.axvline(cut, color="#555555", linestyle="--", label="true cut")
+        axes.axvline(cut, color=SOFT, linestyle="--", label="true cut")
     axes.set(xlabel="cut: stages that are imitated", ylabel="success, %", ylim=(-2, 104), xticks=at)
     axes.legend(loc="best")
 
 
 def hardening(axes: Axes, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
     """Accuracy against teacher-only success, before and after hardening."""
-    for name, place, colour, mark in (("before", before, "#d55e00", "o"), ("after", after, "#009e73", "D")):  # fmt: skip
+    for name, place, colour, mark in (("before", before, TUNED, "o"), ("after", after, GOOD, "D")):  # fmt: skip
         axes.plot([100 * place["accuracy"]], [100 * place["success"]], label=name, color=colour, marker=mark, linestyle="none", markersize=10)  # fmt: skip
     axes.set(xlabel="accuracy, %", ylabel="teacher-only success, %", ylim=(-2, 104))
     axes.legend(loc="best")
-
-
-def svg(draw: Callable[[Axes], None]) -> str:
-    """A chart as one ``<svg>`` element; its texts stay texts."""
-    from matplotlib import rc_context
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-
-    with rc_context(STYLE):
-        figure = Figure(figsize=(5.4, 3.0), layout="constrained")
-        FigureCanvasSVG(figure)
-        draw(figure.subplots())
-        stream = io.StringIO()
-        figure.savefig(stream, format="svg", metadata={"Date": None})
-    text = stream.getvalue()
-    return text[text.index("<svg") :]

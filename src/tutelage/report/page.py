@@ -14,6 +14,7 @@ from importlib.resources import files
 from typing import Any
 
 from tutelage.report import charts
+from tutelage.report.audit_charts import audit_charts, harden_charts
 from tutelage.report.cases import named
 from tutelage.report.ledger import as_rows
 from tutelage.report.lineage import environment
@@ -66,7 +67,7 @@ def render(results: Mapping[str, Any], pictures: Pictures, beside: Mapping[str, 
             "arms": _arms(beside.get("compare")),
             "atlas": along_depth(beside["view"]["results"]) if beside.get("view") else None,
         },
-        sections=_sections(results, beside),
+        charts={**_of(beside, "audit", audit_charts), **_of(beside, "harden", harden_charts)}, sections=_sections(results, beside),
     )  # fmt: skip
 
 
@@ -147,6 +148,10 @@ def _cell(count: int, of: int, right: bool, link: str | None) -> dict[str, Any]:
     return {"count": count, "class": f"{'right' if right else 'wrong'}-{depth}", "link": link}
 
 
+def _of(beside: Mapping[str, Any], verb: str, draw: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> Mapping[str, Any]:  # fmt: skip
+    return draw(beside[verb]["results"]) if verb in beside else {}
+
+
 def _sections(results: Mapping[str, Any], beside: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What the page has, for its table of contents."""
     told = results.get("cases") or {}
@@ -154,6 +159,6 @@ def _sections(results: Mapping[str, Any], beside: Mapping[str, Any]) -> list[tup
         ("depth", "How deep", True), ("classes", "Class by class", results["metrics"]),
         ("cases", "Hard cases", told.get("wrong") or told.get("hard")), ("labels", "Labels to check", told.get("suspects")),
         ("trust", "Trust", results["metrics"]), ("findings", "Data", True), ("compare", "Against scratch", True),
-        ("atlas", "What it sees", beside.get("view")), ("audit", "Weaknesses", True), ("cost", "Cost", True), ("lineage", "Lineage", True),
+        ("atlas", "What it sees", beside.get("view")), ("audit", "Weaknesses", True), ("harden", "Hardened", beside.get("harden")), ("cost", "Cost", True), ("lineage", "Lineage", True),
     ]  # fmt: skip
     return [(name, title) for name, title, there in listed if there]

@@ -13,10 +13,11 @@ import numpy as np
 from tutelage.comparison.original import Original, read_original
 from tutelage.errors import UsageError
 from tutelage.evaluation.calibration import expected_calibration_error
-from tutelage.files import read_json, write_json
+from tutelage.files import read_json, write_json, write_text
 from tutelage.modality import lacking
 from tutelage.pipeline import prepared
 from tutelage.report import evaluate_test, ship
+from tutelage.report.audits import render_harden
 from tutelage.run import Listener, Run, alone, metered, open_run, silent
 from tutelage.security.adaptive import besiege, plan
 from tutelage.security.control import choose_control
@@ -72,6 +73,7 @@ def harden_run(
         shipped = ship(lesson, best.trained[0], metrics, options, run)
         told = _told(best, tried, shipped.student, original, run)
         write_json(run.folder / "results.json", told)
+        write_text(run.folder / "harden.html", render_harden(told))
     return told
 
 

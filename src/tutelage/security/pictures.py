@@ -16,11 +16,11 @@ LOUDER = 10.0
 """Factor on the change, so that it can be seen."""
 
 
-def pictures(inquiry: Inquiry) -> tuple[dict[str, str], list[dict[str, Any]]]:
+def pictures(inquiry: Inquiry) -> tuple[dict[str, dict[str, str]], list[dict[str, Any]]]:
     """The first few items that a copy's adversary turned into the wanted class.
 
     Returns:
-        name -> base64 PNG, and rows of ``{"item", "label", "told", "source", "crafted", "change", "imitated"}`` whose last four
+        name -> ``{"picture": "data:image/png;..."}``, and rows of ``{"item", "label", "told", "source", "crafted", "change", "imitated"}`` whose last four
         are names of pictures. Both empty where the modality cannot be shown.
     """
     show, items, perturb = inquiry.perturb.picture, inquiry.items, inquiry.perturb
@@ -29,13 +29,13 @@ def pictures(inquiry: Inquiry) -> tuple[dict[str, str], list[dict[str, Any]]]:
     graded, cut = perturb.graded, inquiry.headline
     made = inquiry.crafter().craft(items, "copy", cut, inquiry.reads(), graded, inquiry.pursuit("copy"))["windows"]  # fmt: skip
     hit = (inquiry.examiner.fooled(made, targeted=True) > 0.5) & inquiry.right
-    named: dict[str, str] = {}
+    named: dict[str, dict[str, str]] = {}
     rows = []
     for number, at in enumerate(np.flatnonzero(hit)[:SHOWN]):
         source, crafted = items.windows[at], made[at]
         imitated = items.references[one(items, int(items.targets[at]))]
         parts = {"source": source, "crafted": crafted, "change": _louder(source, crafted, perturb.low, perturb.high), "imitated": imitated}  # fmt: skip
-        named |= {f"{part}-{number}": base64.b64encode(show(window)).decode() for part, window in parts.items()}  # fmt: skip
+        named |= {f"{part}-{number}": {"picture": f"data:image/png;base64,{base64.b64encode(show(window)).decode()}"} for part, window in parts.items()}  # fmt: skip
         rows.append({
             "item": items.names[at], "label": items.classes[items.truth[at]], "told": items.classes[items.targets[at]],
             **{part: f"{part}-{number}" for part in parts},

@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from tutelage.files import write_json
+from tutelage.files import write_json, write_text
+from tutelage.report.audits import render_audit
+from tutelage.report.thumbnails import write_pictures
 from tutelage.run import Listener, Run, alone, open_run, silent
 from tutelage.security.attacks import (
     abstention,
@@ -54,8 +56,9 @@ def audit_run(
         told["pictures"] = triptychs
         told["seconds"] = {k: round(v, 2) for k, v in run.seconds.items()}
         told["seconds"]["total"] = round(time.monotonic() - run.started, 2)
-        write_json(run.folder / "pictures.json", shown)
+        write_pictures(run.folder, shown)
         write_json(run.folder / "results.json", told)
+        write_text(run.folder / "report.html", render_audit(told, shown))
     return told
 
 
