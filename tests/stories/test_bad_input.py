@@ -379,5 +379,5 @@ def test_every_verb_has_the_common_options_and_few_of_its_own(verb):
 
     options = [p.name for p in cli.commands[verb].params if isinstance(p, click.Option)]
     assert {"as_json", "out", "seed", "offline"} <= set(options)
-    assert len(options) - 4 <= (22 if verb == "fit" else 12)
+    assert len(options) - 4 <= (23 if verb == "fit" else 12)
     assert run(verb, "--help").stdout.startswith("Usage: tutelage")

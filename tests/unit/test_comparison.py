@@ -11,12 +11,14 @@ import pytest
 from tutelage.advisor.curve import Curve
 from tutelage.comparison.attempt import Attempt
 from tutelage.comparison.original import Original
-from tutelage.comparison.page import chart, render
+from tutelage.comparison.page import render
 from tutelage.comparison.plan import budget, make_plan
 from tutelage.comparison.saved import data_saved, needed
 from tutelage.comparison.speed import reached, ready, speed_up, timeline
 from tutelage.comparison.verdict import verdict
 from tutelage.errors import UsageError
+from tutelage.report.charts import intervals
+from tutelage.report.page import arms
 from tutelage.training import FitOptions
 
 # -- attempts as their logs tell them --------------------------------------------------------------
@@ -223,16 +225,12 @@ def test_without_scratch_nothing_is_claimed():
 # -- the page --------------------------------------------------------------------------------------
 
 
-def test_the_drawing_is_to_scale_and_inside_its_frame():
-    drawn = chart(figures()["arms"])
-    assert drawn["ticks"][0]["percent"] == 40
-    deep, mid, _ = drawn["rows"]
-    first, last = drawn["ticks"][0], drawn["ticks"][-1]
-    scale = (last["x"] - first["x"]) / (last["percent"] - first["percent"])
-    assert deep["at"] == pytest.approx(first["x"] + scale * 40, abs=0.2)
-    assert mid["at"] - deep["at"] == pytest.approx(scale * 5, abs=0.2)
-    places = [row[k] for row in drawn["rows"] for k in ("low", "at", "high")]
-    assert min(places) >= 90 and max(places) < drawn["right"] < drawn["width"]
+def test_the_drawing_tells_every_arm_to_who_does_not_see_it():
+    drawn = ElementTree.fromstring(str(intervals(arms(figures()), "Accuracy of each arm")))  # fmt: skip
+    told = {child.tag: child.text for child in drawn}
+    assert drawn.get("role") == "img" and told["title"] == "Accuracy of each arm"
+    for arm in figures()["arms"]:
+        assert f"{arm['mode']} {arm['accuracy']:.1%}" in told["desc"]
 
 
 def test_the_page_stands_alone_and_escapes():
