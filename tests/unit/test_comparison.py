@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
-import numpy as np
 import pytest
 
 from tutelage.advisor.curve import Curve
@@ -236,7 +235,5 @@ def test_the_drawing_tells_every_arm_to_who_does_not_see_it():
 def test_the_page_stands_alone_and_escapes():
     told = figures(teacher="<b>lite0</b>")
     page = render(told | {"verdict": verdict(told)})
-    assert "http" not in page and "<script" not in page and "<b>lite0" not in page
-    svg = ElementTree.fromstring(page[page.index("<svg") : page.index("</svg>") + 6])
-    assert len([e for e in svg.iter() if e.get("class") == "interval"]) == 3
-    assert np.isfinite([float(e.get("cx")) for e in svg.iter("circle")]).all()
+    assert "://" not in page and "<script" not in page and "<b>lite0" not in page
+    assert "&lt;b&gt;lite0" in page and page.count("<svg") == 1
