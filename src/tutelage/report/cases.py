@@ -37,9 +37,11 @@ class Judged:
 def left_out(lesson: Lesson, trained: Trained) -> Judged | None:
     """Training items as the head on frozen features judges them without their group; None if there is no such head."""
     choice = trained.head or max(lesson.probes.values(), key=lambda c: len(c.left_out_truth), default=None)  # fmt: skip
+    if choice is None or not choice.table:
+        return None
     chosen = next((items for items, c in lesson.probes.items() if c is choice), lesson.parts.train)
     indices = lesson.readable(lesson.depth, chosen)
-    if choice is None or not choice.table or len(indices) != len(choice.left_out_truth):
+    if len(indices) != len(choice.left_out_truth):
         return None
     truth, logits = choice.left_out_truth, choice.left_out_logits / choice.head.temperature
     told = np.isfinite(logits[np.arange(len(truth)), truth])
