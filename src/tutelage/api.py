@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from tutelage.comparison import compare_run, resume_comparison
 from tutelage.data import Checked, modality_of, open_source
 from tutelage.data import check as check_data
 from tutelage.errors import UsageError
+from tutelage.files import read_csv
 from tutelage.modality import Modality
 from tutelage.network.decision import MODES
 from tutelage.pipeline import tell_change, tell_story, tell_verdict, tell_view
@@ -424,8 +424,7 @@ def _trained_on(student: Student) -> frozenset[str]:
     table = (student.folder or Path()).parent / "split.csv"
     if student.folder is None or not table.exists():
         return frozenset()
-    with table.open(encoding="utf-8", newline="") as stream:
-        rows = list(csv.DictReader(stream))
+    rows = read_csv(table)
     parts = {row["part"] for row in rows}
     used = {"train", "val"} if "test" in parts else {"train"}
     return frozenset(row["digest"] for row in rows if row["part"] in used)

@@ -165,6 +165,12 @@ def write_csv(path: Path, rows: Iterable[Mapping[str, object]], columns: Sequenc
     write_text(path, buffer.getvalue())
 
 
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """The rows of a table that ``write_csv`` wrote; raises OSError as opening does."""
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
 def write_arrays(path: Path, arrays: Arrays, metadata: Mapping[str, str] | None = None) -> None:
     """Write arrays as one safetensors file, atomically."""
     from safetensors.numpy import save

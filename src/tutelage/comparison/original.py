@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
 from tutelage.errors import ArtefactError, DataError, UsageError
-from tutelage.files import read_json
+from tutelage.files import read_csv, read_json
 from tutelage.network.decision import Mode
 from tutelage.training import FitOptions
 
@@ -103,8 +102,7 @@ def _usable(args: Mapping[str, Any], results: Mapping[str, Any], folder: Path) -
 
 def split_rows(folder: Path) -> list[dict[str, str]]:
     """The rows of a run's ``split.csv``."""
-    with (folder / "split.csv").open(encoding="utf-8", newline="") as stream:
-        return list(csv.DictReader(stream))
+    return read_csv(folder / "split.csv")
 
 
 def same_split(original: Original, folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from tutelage.data import Checked
 from tutelage.errors import ArtefactError
 from tutelage.evaluation.metrics import evaluate
 from tutelage.features.activations import Activations, as_json
-from tutelage.files import digest_json, read_json, write_csv, write_json, write_text
+from tutelage.files import digest_json, read_csv, read_json, write_csv, write_json, write_text
 from tutelage.report.lineage import model_card
 from tutelage.report.page import render
 from tutelage.report.results import card_told, cost_of_stages
@@ -34,8 +33,7 @@ def read_register(folder: Path) -> list[dict[str, str]]:
         ArtefactError: it is not there.
     """
     try:
-        with (folder / "split.csv").open(newline="", encoding="utf-8") as stream:
-            return list(csv.DictReader(stream))
+        return read_csv(folder / "split.csv")
     except OSError as error:
         raise ArtefactError(
             "no-run", given=f"{folder} has no split.csv", expected="the folder of a finished run, not of its student alone",

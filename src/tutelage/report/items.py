@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from tutelage.files import write_csv
+from tutelage.files import read_csv, write_csv
 from tutelage.student import Student
 from tutelage.training import Lesson
 
@@ -37,5 +36,4 @@ def read_items(folder: Path) -> dict[str, bool]:
     path = folder / FILE
     if not path.exists():
         return {}
-    with path.open(encoding="utf-8", newline="") as stream:
-        return {row["name"]: row["correct"] == "1" for row in csv.DictReader(stream)}
+    return {row["name"]: row["correct"] == "1" for row in read_csv(path)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy.typing as npt
 
 from tutelage.data import digest_item, open_source
 from tutelage.errors import ArtefactError, DataError, UsageError
-from tutelage.files import digest_bytes, digest_json, read_json
+from tutelage.files import digest_bytes, digest_json, read_csv, read_json
 from tutelage.modality import Item
 from tutelage.modality.perturb import windows_of
 from tutelage.student import Student
@@ -172,5 +171,4 @@ def _register(folder: Path) -> list[dict[str, str]]:
             "no-run", given=f"{folder} has no split.csv: it is a student without its run", expected="the folder of a finished run, or labelled data",
             next=f"Give labelled data that it never saw: tutelage audit {folder} --data LABELLED_DATA",
         )  # fmt: skip
-    with (folder / "split.csv").open(encoding="utf-8", newline="") as stream:
-        return list(csv.DictReader(stream))
+    return read_csv(folder / "split.csv")
