@@ -15,7 +15,7 @@ from tutelage.modality import Modality
 from tutelage.network.decision import MODES
 from tutelage.pipeline import tell_change, tell_story, tell_verdict, tell_view
 from tutelage.report import Advised, Fitted
-from tutelage.report.again import finished, tell_again
+from tutelage.report.again import finished_fits, tell_again
 from tutelage.run import Listener, open_run, reopen_run, silent
 from tutelage.student import Student, load
 from tutelage.student.predict import Prediction, evaluate_on
@@ -332,11 +332,10 @@ def report(
         'runs/report/photos/report.html'
     """
     folders = [Path(run).absolute() for run in runs]
-    for folder in folders:
-        finished(folder)
+    fits = finished_fits(folders)
     name = "-".join(folder.name for folder in folders)
     run = open_run(Path(out), "report", name, {"of": [str(f) for f in folders]}, listener)
-    return tell_again(folders, run)
+    return tell_again(folders, fits, run)
 
 
 def audit(

@@ -20,22 +20,13 @@ VERBS = ("compare", "view", "audit", "harden")
 """Whose runs tell of a student, beside its fit."""
 
 
-def tell_again(folders: Sequence[Path], run: Run) -> dict[str, Any]:
+def tell_again(folders: Sequence[Path], fits: Sequence[Mapping[str, Any]], run: Run) -> dict[str, Any]:  # fmt: skip
     """Write ``report.html`` and ``results.json`` into a run folder of its own; the runs told of are not touched.
 
     Args:
         folders: of finished fits; of one the page is the fit's own, with what other verbs found since.
-
-    Raises:
-        ArtefactError: a folder holds no finished fit.
-        UsageError: the same run is named twice.
+        fits: their results.
     """
-    fits = [finished(folder) for folder in folders]
-    if len({str(folder) for folder in folders}) < len(folders):
-        raise UsageError(
-            "same-run", given="a run is named twice", expected="different runs",
-            next="Type: tutelage report runs/fit/A runs/fit/B",
-        )  # fmt: skip
     told: dict[str, Any] = {"schema": 1, "run": str(run.folder), "page": str(run.folder / "report.html"), "of": [str(f) for f in folders]}  # fmt: skip
     if len(fits) == 1:
         other = about(folders[0], fits[0])
@@ -43,7 +34,8 @@ def tell_again(folders: Sequence[Path], run: Run) -> dict[str, Any]:
         told |= {"beside": {verb: found["run"] for verb, found in other.items()}}
     else:
         told |= side_by_side(folders, fits)
-        drawn = charts.intervals([r for r in told["runs"] if r["accuracy"] is not None], "Accuracy of each run")  # fmt: skip
+        judged = [r for r in told["runs"] if r["accuracy"] is not None]
+        drawn = charts.intervals(judged, "Accuracy of each run") if judged else None
         html = page("runs.html.jinja", "Runs side by side", told=told, drawn=drawn)
     write_text(run.folder / "report.html", html)
     write_json(run.folder / "results.json", told)
@@ -51,7 +43,23 @@ def tell_again(folders: Sequence[Path], run: Run) -> dict[str, Any]:
     return told
 
 
-def finished(folder: Path) -> dict[str, Any]:
+def finished_fits(folders: Sequence[Path]) -> list[dict[str, Any]]:
+    """Results of finished fits.
+
+    Raises:
+        ArtefactError: a folder holds no finished fit.
+        UsageError: the same run is named twice.
+    """
+    fits = [_finished(folder) for folder in folders]
+    if len({str(folder) for folder in folders}) < len(folders):
+        raise UsageError(
+            "same-run", given="a run is named twice", expected="different runs",
+            next="Type: tutelage report runs/fit/A runs/fit/B",
+        )  # fmt: skip
+    return fits
+
+
+def _finished(folder: Path) -> dict[str, Any]:
     """Results of a finished fit.
 
     Raises:

@@ -13,10 +13,19 @@ from tutelage.report.thumbnails import Pictures
 def render_audit(told: Mapping[str, Any], pictures: Pictures) -> str:
     """The page of an audit as HTML, from what ``audit --json`` prints."""
     title = f"What a student of {told['teacher']} inherited"
-    return page("audit.html.jinja", title, audit=told, pictures=pictures, charts=audit_charts(told))
+    return page(
+        "section.html.jinja",
+        title,
+        section="audit",
+        audit=told,
+        pictures=pictures,
+        charts=audit_charts(told),
+    )
 
 
 def render_harden(told: Mapping[str, Any]) -> str:
     """The page of a hardening as HTML, from what ``harden --json`` prints."""
     title = f"A student of {told['teacher']}, hardened"
-    return page("harden.html.jinja", title, harden=told, charts=harden_charts(told))
+    return page(
+        "section.html.jinja", title, section="harden", harden=told, charts=harden_charts(told)
+    )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from tutelage.data import open_unlabelled
 from tutelage.files import write_json
-from tutelage.report.thumbnails import write_pictures
+from tutelage.report.thumbnails import pictured, write_pictures
 from tutelage.run import open_run, silent
 from tutelage.student import Student
 from tutelage.student.predict import Prediction, predictions
@@ -36,15 +35,11 @@ def _written(student: Student, items: list[Any], method: str, folder: Path) -> I
     for prediction, why in explained(student, predictions(student, items), items, folder, method):
         lines.append(_line(prediction, why))
         if why is not None:
-            pictures[why.picture.name] = _text(why.picture)
+            pictures[why.picture.name] = pictured(why.picture.read_bytes(), "png")
         yield prediction, why
     told = {"schema": 1, "run": str(folder), "student_digest": student.digest, "teacher_digest": student.facts.card.digest}  # fmt: skip
     write_pictures(folder, pictures)
     write_json(folder / "results.json", {**told, "method": method, "predictions": lines})
-
-
-def _text(picture: Path) -> dict[str, str]:
-    return {"picture": f"data:image/png;base64,{base64.b64encode(picture.read_bytes()).decode()}"}
 
 
 def _line(prediction: Prediction, why: Explanation | None) -> dict[str, Any]:

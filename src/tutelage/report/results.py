@@ -8,7 +8,7 @@ from typing import Any
 
 from tutelage.data import Finding
 from tutelage.features.activations import as_json
-from tutelage.report.cases import Judged, cases, left_out, suspects
+from tutelage.report.cases import SUSPECTS, Judged, cases, left_out
 from tutelage.report.ledger import ledger
 from tutelage.run import Run
 from tutelage.student import Student
@@ -39,9 +39,14 @@ class Tested:
 
 def results_of(
     lesson: Lesson, trained: Trained, student: Student, tested: Tested | None,
-    findings: Sequence[Finding], options: FitOptions, run: Run,
+    findings: Sequence[Finding], looked: Sequence[Judged], doubted: Sequence[Mapping[str, Any]], options: FitOptions, run: Run,
 ) -> dict[str, Any]:  # fmt: skip
-    """Everything that the run tells, ready for JSON."""
+    """Everything that the run tells, ready for JSON.
+
+    Args:
+        looked: parts whose items were judged by what never saw them, see ``looked_at``.
+        doubted: labels of these that are probably wrong, the surest first.
+    """
     decision, parts, metrics = trained.decision, lesson.parts, tested and tested.metrics
     return {
         "schema": 1,
@@ -75,7 +80,7 @@ def results_of(
         "card": card_told(student), "stages": cost_of_stages(student.facts.card, student.facts.frozen),
         "findings": [finding.as_json() for finding in findings[:FINDINGS]], "found": len(findings),
         "neighbours": tested.neighbours if tested else [],
-        "cases": _cases(lesson, trained, tested),
+        "cases": _cases(lesson, student.facts.classes, looked, doubted),
     }  # fmt: skip
 
 
@@ -94,18 +99,20 @@ def cost_of_stages(card: Card, frozen: int) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _cases(lesson: Lesson, trained: Trained, tested: Tested | None) -> dict[str, Any]:
+def looked_at(lesson: Lesson, trained: Trained, tested: Tested | None) -> list[Judged]:
+    """The training items as they were left out, and the test items, as far as there are any."""
+    parts = (left_out(lesson, trained), tested.judged if tested else None)
+    return [part for part in parts if part is not None]
+
+
+def _cases(lesson: Lesson, classes: Sequence[str], looked: Sequence[Judged], doubted: Sequence[Mapping[str, Any]]) -> dict[str, Any]:  # fmt: skip
     """Single items worth a look."""
-    classes = trained.student.facts.classes
-    own = left_out(lesson, trained)
-    judged = [part for part in (own, tested.judged if tested else None) if part is not None]
-    doubted = suspects(judged, classes)
-    looked = judged[-1] if judged else None
+    last = looked[-1] if looked else None
     chosen = (*lesson.parts.test, *lesson.parts.train)
     some = [lesson.dataset.examples[i].name for i in chosen[:: max(1, len(chosen) // SHOWN)][:SHOWN]]  # fmt: skip
     return {
-        **(cases(looked, classes) if looked else {"wrong": [], "hard": []}), "of": looked.part if looked else None,
-        "suspects": doubted, "some": some,
+        **(cases(last, classes) if last else {"wrong": [], "hard": []}), "of": last.part if last else None,
+        "some": some, "suspects": list(doubted[:SUSPECTS]), "suspected": len(doubted),
     }  # fmt: skip
 
 

@@ -10,12 +10,12 @@ from typing import Any
 from tutelage.data import Finding
 from tutelage.evaluation.metrics import condensed, evaluate, wilson
 from tutelage.files import write_csv, write_json, write_text
-from tutelage.report.cases import SUSPECTS, Judged, named
+from tutelage.report.cases import Judged, named, suspects
 from tutelage.report.items import write_items
 from tutelage.report.lineage import lineage, model_card
 from tutelage.report.neighbours import neighbours
 from tutelage.report.page import render
-from tutelage.report.results import Tested, portable, results_of
+from tutelage.report.results import Tested, looked_at, portable, results_of
 from tutelage.report.thumbnails import thumbnails, write_pictures
 from tutelage.run import Run
 from tutelage.student import Student
@@ -62,13 +62,13 @@ def evaluate_test(lesson: Lesson, trained: Trained) -> Tested | None:
 
 def ship(lesson: Lesson, trained: Trained, tested: Tested | None, options: FitOptions, run: Run, beside: Sequence[Mapping[str, Any]] = ()) -> Fitted:  # fmt: skip
     """Write everything; the student's folder first, then what tells of it."""
-    findings = all_findings(lesson)
+    findings, looked = all_findings(lesson), looked_at(lesson, trained, tested)
+    doubted = suspects(looked, trained.student.facts.classes)
     with run.phase("save"):
         student = trained.student.save(run.folder / "student")
-        _write_tables(lesson, findings, student.classes, run.folder)
-    results = results_of(lesson, trained, student, tested, findings, options, run)
+        _write_tables(lesson, findings, doubted, student.classes, run.folder)
+    results = results_of(lesson, trained, student, tested, findings, looked, doubted, options, run)
     results["comparison"] = compared(results, beside)
-    _write_suspects(results, run.folder)
     told = lineage(lesson, trained, student)
     for folder in (run.folder, run.folder / "student"):
         write_json(folder / "results.json", results if folder == run.folder else portable(results))
@@ -113,18 +113,12 @@ def _row(other: Mapping[str, Any]) -> dict[str, Any]:
     return {"method": other["method"], "accuracy": accuracy, "low": low, "high": high, "n": other["n"], "seconds": other["seconds"]}  # fmt: skip
 
 
-def _write_tables(lesson: Lesson, findings: Sequence[Finding], classes: Sequence[str], folder: Path) -> None:  # fmt: skip
+def _write_tables(lesson: Lesson, findings: Sequence[Finding], doubted: Sequence[Mapping[str, Any]], classes: Sequence[str], folder: Path) -> None:  # fmt: skip
     rows = lesson.parts.as_rows(lesson.checked)
     write_csv(folder / "split.csv", rows, ("name", "label", "part", "group", "digest"))
     write_csv(folder / "findings.csv", [_flat(f) for f in findings], ("kind", "severity", "where", "remedy"))  # fmt: skip
-    write_text(folder / "labels.txt", "".join(f"{name}\n" for name in classes))
-
-
-def _write_suspects(results: dict[str, Any], folder: Path) -> None:
-    """All of them into a table; the results keep the first."""
-    doubted = results["cases"].pop("suspects")
     write_csv(folder / "suspects.csv", doubted, ("name", "part", "label", "told", "probability", "of_label"))  # fmt: skip
-    results["cases"].update(suspects=doubted[:SUSPECTS], suspected=len(doubted))
+    write_text(folder / "labels.txt", "".join(f"{name}\n" for name in classes))
 
 
 def _flat(finding: Finding) -> dict[str, str]:

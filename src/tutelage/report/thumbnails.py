@@ -35,11 +35,19 @@ def _shown(item: Item, modality: Modality) -> dict[str, str] | None:
         if modality.excerpt is not None:
             return {"text": modality.excerpt(item)}
         if modality.show is not None:
-            data = base64.b64encode(modality.show(item, SIDE)).decode()
-            return {"picture": f"data:image/webp;base64,{data}"}
+            return pictured(modality.show(item, SIDE))
     except DataError:
         return None  # a finding tells of it
     return None
+
+
+def pictured(data: bytes, kind: str = "webp") -> dict[str, str]:
+    """An encoded picture as a page holds it.
+
+    Args:
+        kind: webp or png.
+    """
+    return {"picture": f"data:image/{kind};base64,{base64.b64encode(data).decode()}"}
 
 
 def write_pictures(folder: Path, pictures: Pictures) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from tutelage.files import write_json, write_text
 from tutelage.report.page import page
-from tutelage.report.thumbnails import Pictures, write_pictures
+from tutelage.report.thumbnails import Pictures, pictured, write_pictures
 from tutelage.report.view_charts import along_depth
 from tutelage.run import Run
 from tutelage.viewing import Atlas
@@ -18,7 +18,7 @@ def tell_atlas(atlas: Atlas, run: Run) -> dict[str, Any]:
     seconds = {"total": round(sum(run.seconds.values()), 4), **{k: round(v, 4) for k, v in run.seconds.items()}}  # fmt: skip
     told = {"schema": 1, "run": str(run.folder), **atlas.told, "seconds": seconds}
     write_json(run.folder / "results.json", told)
-    pictures = {name: {"picture": f"data:image/webp;base64,{text}"} for name, text in atlas.pictures.items()}  # fmt: skip
+    pictures = {name: pictured(data) for name, data in atlas.pictures.items()}
     write_pictures(run.folder, pictures)
     write_text(run.folder / "report.html", render(told, pictures))
     run.log({"done": True})

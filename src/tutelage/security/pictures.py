@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from tutelage.report.thumbnails import pictured
 from tutelage.security.inquiry import Inquiry
 from tutelage.security.mimicry import one
 
@@ -35,7 +35,7 @@ def pictures(inquiry: Inquiry) -> tuple[dict[str, dict[str, str]], list[dict[str
         source, crafted = items.windows[at], made[at]
         imitated = items.references[one(items, int(items.targets[at]))]
         parts = {"source": source, "crafted": crafted, "change": _louder(source, crafted, perturb.low, perturb.high), "imitated": imitated}  # fmt: skip
-        named |= {f"{part}-{number}": {"picture": f"data:image/png;base64,{base64.b64encode(show(window)).decode()}"} for part, window in parts.items()}  # fmt: skip
+        named |= {f"{part}-{number}": pictured(show(window), "png") for part, window in parts.items()}  # fmt: skip
         rows.append({
             "item": items.names[at], "label": items.classes[items.truth[at]], "told": items.classes[items.targets[at]],
             **{part: f"{part}-{number}" for part in parts},

@@ -34,11 +34,11 @@ class Atlas:
 
     Attributes:
         told: the object that ``view --json`` prints, but for the run's own facts.
-        pictures: name -> picture in base64.
+        pictures: name -> picture, encoded.
     """
 
     told: Mapping[str, Any]
-    pictures: Mapping[str, str] = field(default_factory=dict)
+    pictures: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def draw_atlas(lesson: Lesson, subject: Subject, wish: Wish) -> Atlas:
@@ -51,7 +51,7 @@ def draw_atlas(lesson: Lesson, subject: Subject, wish: Wish) -> Atlas:
         items = looked_at(lesson, wish.items)
         sights = _sights(lesson, subject, network, items)
         fields = _fields(lesson, network, items, numbers)
-    rows, pictures = [_row(lesson, s, items, readings, subject) for s in sights], dict[str, str]()
+    rows, pictures = [_row(lesson, s, items, readings, subject) for s in sights], dict[str, bytes]()
     for changed, row in zip(_moved(lesson, subject, items), rows, strict=True):
         row["moved"] = changed
     with run.phase("draw"):
@@ -112,14 +112,14 @@ def _row(lesson: Lesson, sight: Sight, items: Items, readings: Mapping[str, Any]
     }  # fmt: skip
 
 
-def _draw_filters(lesson: Lesson, network: Network, pictures: dict[str, str]) -> None:
+def _draw_filters(lesson: Lesson, network: Network, pictures: dict[str, bytes]) -> None:
     show = lesson.teacher.modality.show
     filters = first_filters(network, lesson.activations.spec.channels)
     if show is not None and filters is not None:
         pictures["filters"] = sheet(show, filters, 40, 16)
 
 
-def _told(lesson: Lesson, subject: Subject, wish: Wish, rows: list[dict[str, Any]], pictures: Mapping[str, str], count: int) -> dict[str, Any]:  # fmt: skip
+def _told(lesson: Lesson, subject: Subject, wish: Wish, rows: list[dict[str, Any]], pictures: Mapping[str, bytes], count: int) -> dict[str, Any]:  # fmt: skip
     student, told = subject.student, subject.told or {}
     illustrated = any(name.endswith("synthesis") for name in pictures)
     return {
@@ -131,7 +131,7 @@ def _told(lesson: Lesson, subject: Subject, wish: Wish, rows: list[dict[str, Any
     }  # fmt: skip
 
 
-def _warnings(lesson: Lesson, wish: Wish, rows: Sequence[Mapping[str, Any]], pictures: Mapping[str, str]) -> list[str]:  # fmt: skip
+def _warnings(lesson: Lesson, wish: Wish, rows: Sequence[Mapping[str, Any]], pictures: Mapping[str, bytes]) -> list[str]:  # fmt: skip
     told = []
     if lesson.teacher.modality.show is None:
         told.append(f"{lesson.teacher.modality.name} cannot be shown as pictures: figures only")

@@ -25,7 +25,7 @@ PICTURE = 128
 """Pixels of a synthesised picture on the page."""
 
 
-def shown_stage(lesson: Lesson, network: Network, sight: Sight, field: Field | None, items: Items, wish: Wish) -> tuple[list[Row], dict[str, str]]:  # fmt: skip
+def shown_stage(lesson: Lesson, network: Network, sight: Sight, field: Field | None, items: Items, wish: Wish) -> tuple[list[Row], dict[str, bytes]]:  # fmt: skip
     """A row a channel, and the pictures.
 
     A stage without places, or of a modality that cannot be shown, has rows without pictures.
@@ -50,7 +50,7 @@ def _row(lesson: Lesson, sight: Sight, channel: int, share: float, items: Items)
     return {"channel": channel, "separability": share, "answers_to": lesson.classes[best], "patches": [], "pictures": {}}  # fmt: skip
 
 
-def _patches(show: Show, rows: Sequence[Row], sight: Sight, field: Field, items: Items, wish: Wish, spec: InputSpec) -> dict[str, str]:  # fmt: skip
+def _patches(show: Show, rows: Sequence[Row], sight: Sight, field: Field, items: Items, wish: Wish, spec: InputSpec) -> dict[str, bytes]:  # fmt: skip
     pictures, views = {}, items.views
     for row in rows:
         patches = top_patches(sight, row["channel"], spec.size, field.effective, wish.patches)
@@ -61,7 +61,7 @@ def _patches(show: Show, rows: Sequence[Row], sight: Sight, field: Field, items:
     return pictures
 
 
-def _synthesis(lesson: Lesson, network: Network, show: Show, rows: Sequence[Row], sight: Sight, field: Field, wish: Wish) -> dict[str, str]:  # fmt: skip
+def _synthesis(lesson: Lesson, network: Network, show: Show, rows: Sequence[Row], sight: Sight, field: Field, wish: Wish) -> dict[str, bytes]:  # fmt: skip
     spec, pictures = lesson.activations.spec, {}
     canvas = canvas_for(field, wish.size, spec)
     wanted = [row["channel"] for row in rows]

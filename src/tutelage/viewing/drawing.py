@@ -86,12 +86,12 @@ def shown(pictures: Tensor, canvas: Canvas) -> npt.NDArray[np.uint8]:
     return (255 * middle).round().byte().permute(0, 2, 3, 1).numpy()
 
 
-def patch_strip(show: Show, views: npt.NDArray[np.uint8], patches: Sequence[Patch]) -> str:
+def patch_strip(show: Show, views: npt.NDArray[np.uint8], patches: Sequence[Patch]) -> bytes:
     """The patches of a channel in one row."""
     tiles = [show(np.ascontiguousarray(cut(views[p.item], p)), TILE) for p in patches]
     return tiled(tiles, TILE, len(tiles))
 
 
-def sheet(show: Show, arrays: npt.NDArray[np.uint8], side: int, columns: int) -> str:
+def sheet(show: Show, arrays: npt.NDArray[np.uint8], side: int, columns: int) -> bytes:
     """Arrays (N, H, W, C) as tiles."""
     return tiled([show(np.ascontiguousarray(array), side) for array in arrays], side, columns)

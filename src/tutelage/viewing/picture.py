@@ -1,8 +1,7 @@
-"""Pictures for a page: tiles side by side as one small file, as text that a page can hold."""
+"""Pictures for a page: tiles side by side as one small file."""
 
 from __future__ import annotations
 
-import base64
 import io
 from collections.abc import Sequence
 
@@ -12,8 +11,8 @@ GAP = 4
 """Pixels between tiles, transparent."""
 
 
-def tiled(tiles: Sequence[bytes], side: int, columns: int) -> str:
-    """Encoded pictures as square tiles in rows, one WebP file in base64.
+def tiled(tiles: Sequence[bytes], side: int, columns: int) -> bytes:
+    """Encoded pictures as square tiles in rows, one WebP file.
 
     Args:
         tiles: encoded pictures; one that is not square is put in the middle of its tile.
@@ -38,8 +37,8 @@ def _fitted(picture: Image.Image, side: int) -> Image.Image:
     return picture.convert("RGBA").resize(size, Image.Resampling.BICUBIC)
 
 
-def encoded(picture: Image.Image) -> str:
-    """WebP in base64."""
+def encoded(picture: Image.Image) -> bytes:
+    """WebP."""
     buffer = io.BytesIO()
     picture.save(buffer, "WEBP", quality=82, method=4)
-    return base64.b64encode(buffer.getvalue()).decode()
+    return buffer.getvalue()
