@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
 
 from tutelage.cli.output import console, percent, progress, tell_json
-from tutelage.cli.shared import shared
+from tutelage.cli.shared import F, names, shared
+from tutelage.security.grade import GRADES
+from tutelage.security.presets import PRESETS
 
-GRADES = ("low", "medium", "high", "critical")
+ITEMS = click.option("--items", type=click.IntRange(4), help="Test items to attack, instead of the preset's number.")  # fmt: skip
+CONTROL = click.option("--control", help="An unrelated teacher that the same attacks are made on.")
+"""What audit and harden share."""
+
+
+def preset_option(default: str, told: str) -> Callable[[F], F]:
+    """``--preset``."""
+    return click.option("--preset", type=click.Choice(list(PRESETS)), default=default, show_default=True, help=told)  # fmt: skip
 
 
 @click.command()
 @click.argument("run", type=click.Path())
-@click.option(
-    "--preset",
-    type=click.Choice(["quick", "standard", "full"]),
-    default="standard",
-    show_default=True,
-    help="How much is tried; quick takes minutes and gives a range of grades.",
-)
-@click.option("--items", type=click.IntRange(4), help="Test items to attack, instead of the preset's number.")  # fmt: skip
+@preset_option("standard", "How much is tried; quick takes minutes and gives a range of grades.")
+@ITEMS
 @click.option("--data", type=click.Path(), help="Labelled data to attack, instead of the run's own test part.")  # fmt: skip
 @click.option("--teacher", help="The public teacher, if not the one that the student's card names.")
-@click.option("--control", help="An unrelated teacher that the same attacks are made on.")
+@CONTROL
 @click.option("--beside", type=click.Path(), help="Another student of the same data, shown the same images (one from scratch, say).")  # fmt: skip
 @click.option("--candidates", default="", help="Teachers, with commas: whose student is it, by its answers alone?")  # fmt: skip
 @click.option("--code", type=click.Path(), help="The file that builds the user's own network.")
@@ -47,7 +50,7 @@ def audit(
     with progress() as listener:
         told = api.audit(
             run, preset=preset, items=items, data=data, teacher=teacher, control=control, beside=beside, code=code,
-            candidates=[c.strip() for c in candidates.split(",") if c.strip()], seed=seed, out=out, listener=listener,
+            candidates=names(candidates), seed=seed, out=out, listener=listener,
         )  # fmt: skip
     if as_json:
         tell_json(told)

@@ -10,7 +10,7 @@ from click.core import ParameterSource
 
 from tutelage.cli.fit import seconds
 from tutelage.cli.output import console, percent, progress, tell_json
-from tutelage.cli.shared import shared
+from tutelage.cli.shared import names, shared
 from tutelage.errors import UsageError
 
 
@@ -62,7 +62,7 @@ def compare(
     own = ctx.get_parameter_source("seed") == ParameterSource.DEFAULT
     with progress() as listener:
         told = api.compare(
-            run, modes=[m.strip() for m in modes.split(",") if m.strip()], seeds=seeds, seed=None if own else seed,
+            run, modes=names(modes), seeds=seeds, seed=None if own else seed,
             time_limit=time_limit, curve=curve, out=out, resume=resume, listener=listener,
         )  # fmt: skip
     if as_json:

@@ -7,20 +7,15 @@ from typing import Any
 
 import click
 
+from tutelage.cli.audit import CONTROL, ITEMS, preset_option
 from tutelage.cli.output import console, percent, progress, tell_json
-from tutelage.cli.shared import shared
+from tutelage.cli.shared import names, shared
 
 
 @click.command()
 @click.argument("run", type=click.Path())
-@click.option(
-    "--preset",
-    type=click.Choice(["quick", "standard", "full"]),
-    default="quick",
-    show_default=True,
-    help="How much the audits before and after try.",
-)
-@click.option("--items", type=click.IntRange(4), help="Test items to attack, instead of the preset's number.")  # fmt: skip
+@preset_option("quick", "How much the audits before and after try.")
+@ITEMS
 @click.option(
     "--seeds",
     type=click.IntRange(1),
@@ -29,7 +24,7 @@ from tutelage.cli.shared import shared
     help="Students a remedy; with fewer than three it is not tested that the accuracy is kept.",
 )
 @click.option("--remedies", default="", help="Those to try, with commas, instead of the whole ladder.")  # fmt: skip
-@click.option("--control", help="An unrelated teacher that the same attacks are made on.")
+@CONTROL
 @shared
 def harden(
     run: str, preset: str, items: int | None, seeds: int, remedies: str, control: str | None, as_json: bool, out: str, seed: int,
@@ -45,7 +40,7 @@ def harden(
     with progress() as listener:
         told = api.harden(
             run, preset=preset, items=items, seeds=seeds, seed=seed, control=control, out=out, listener=listener,
-            remedies=[r.strip() for r in remedies.split(",") if r.strip()],
+            remedies=names(remedies),
         )  # fmt: skip
     if as_json:
         tell_json(told)

@@ -51,3 +51,8 @@ def shared(function: F) -> F:
 def _offline(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     if value:
         os.environ.update(HF_HUB_OFFLINE="1", TUTELAGE_OFFLINE="1")
+
+
+def names(text: str) -> list[str]:
+    """What is listed with commas between."""
+    return [piece.strip() for piece in text.split(",") if piece.strip()]

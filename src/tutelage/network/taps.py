@@ -56,9 +56,13 @@ def pooled(x: Tensor, mask: Tensor | None = None) -> Tensor:
         return x
     if x.ndim == 3:
         return x.mean(1)
+    return x.mean((1, 2)) if channels_end(x) else x.mean((2, 3))
+
+
+def channels_end(x: Tensor) -> bool:
+    """Whether a map is ``(N, H, W, D)``: only if that reading alone makes it square."""
     first, second, third = x.shape[1:4]
-    last = first == second and second != third
-    return x.mean((1, 2)) if last else x.mean((2, 3))
+    return first == second and second != third
 
 
 def masked_mean(x: Tensor, mask: Tensor) -> Tensor:

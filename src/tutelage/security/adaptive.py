@@ -67,7 +67,6 @@ def besiege(inquiry: Inquiry, students: Sequence[Student], plans: Sequence[Plan]
         windows = crafter.craft(inquiry.items, each.goal, each.cut, inquiry.reads(), each.budget, each.pursuit, inquiry.told(f"adaptive: {each.goal} at cut {each.cut}, {each.how}"))["windows"]  # fmt: skip
         told = [e.answers(windows) for e in examiners]
         for targeted in (False,) if each.goal in UNTARGETED else (True, False):
-            aim = inquiry.items.targets if targeted else inquiry.items.truth
-            shares = [((t == aim) if targeted else (t != aim)).mean(0)[right] for t in told]
+            shares = [e.hits(t, targeted)[right] for e, t in zip(examiners, told, strict=True)]
             found.append(Siege(each.goal, each.cut, each.budget, targeted, each.how, shares[0], np.stack(shares[1:])))  # fmt: skip
     return found

@@ -24,7 +24,7 @@ from tutelage.runtime import keep_freed_memory
 from tutelage.security.eye import as_values
 from tutelage.security.remedies import Remedy
 from tutelage.security.twins import Twins
-from tutelage.training.loop import WARM, Pupil
+from tutelage.training.loop import Pupil, set_rate
 
 BATCH = 16
 """Items a step; each brings its twin."""
@@ -55,7 +55,11 @@ def tune_consistently(pupil: Pupil, twins: Twins, remedy: Remedy, groups: list[d
         hold_statistics(pupil.eval())
         for step in range(steps):
             chosen = order[step * BATCH : (step + 1) * BATCH]
-            _set_rate(optimiser, remedy, ((epoch - 1) * steps + step) / (remedy.epochs * steps))
+            set_rate(
+                optimiser,
+                remedy.learning_rate,
+                ((epoch - 1) * steps + step) / (remedy.epochs * steps),
+            )
             total += _step(pupil, twins, chosen, remedy, optimiser, weights, rng, away)
         yield {"epoch": epoch, "left": remedy.epochs - epoch, **dict(zip(("item", "twin", "apart"), (total / steps).tolist(), strict=True))}  # fmt: skip
 
@@ -65,7 +69,7 @@ def _step(pupil: Pupil, twins: Twins, chosen: npt.NDArray[np.int64], remedy: Rem
     which = rng.integers(0, len(twins.crafted), len(chosen))
     items = np.concatenate([twins.plain[view, chosen], twins.plain[0, chosen], twins.crafted[which, chosen]])  # fmt: skip
     items = items[len(chosen) :] if (view == 0).all() else items
-    features = scaled(pupil, joined(pupil.tail({"x": as_values(items)}), pupil.reads))
+    features = pupil.head.scaled(joined(pupil.tail({"x": as_values(items)}), pupil.reads))
     logits = features @ pupil.head.weight + pupil.head.bias
     truth = torch.from_numpy(np.tile(twins.truth[chosen], len(items) // len(chosen)))
     each = nn.functional.cross_entropy(logits, truth, weight=torch.tensor(weights, dtype=torch.float32), reduction="none")  # fmt: skip
@@ -83,20 +87,13 @@ def _step(pupil: Pupil, twins: Twins, chosen: npt.NDArray[np.int64], remedy: Rem
     return np.array([float(plain.detach()), float(twin.detach()), float(apart.detach())])
 
 
-def scaled(pupil: Pupil, features: Tensor) -> Tensor:
-    """Features as the head sees them: shifted, scaled, and brought to length one if it does so."""
-    head = pupil.head
-    x = (features - head.shift) * head.scale
-    return nn.functional.normalize(x, dim=1) if head.normalise else x
-
-
 class _Away:
     """The hinge: how much a batch lacks to be as far from the teacher as classes are from each other."""
 
     def __init__(self, pupil: Pupil, twins: Twins) -> None:
         with torch.no_grad():
             windows = twins.plain[0]
-            parts = [scaled(pupil, joined(pupil.tail({"x": as_values(windows[i : i + 32])}), pupil.reads)) for i in range(0, len(windows), 32)]  # fmt: skip
+            parts = [pupil.head.scaled(joined(pupil.tail({"x": as_values(windows[i : i + 32])}), pupil.reads)) for i in range(0, len(windows), 32)]  # fmt: skip
         self.before = torch.cat(parts)
         truth = torch.from_numpy(twins.truth)
         means = torch.stack(
@@ -108,9 +105,3 @@ class _Away:
         far = (features - self.before[torch.from_numpy(chosen)]).norm(dim=1)
         lacking: Tensor = ((self.cap - far).clamp_min(0) / self.cap).square().mean()
         return lacking
-
-
-def _set_rate(optimiser: torch.optim.Optimizer, remedy: Remedy, done: float) -> None:
-    now = (done + 0.01) / WARM if done < WARM - 0.01 else 0.5 * (1 + math.cos(math.pi * (done - WARM) / (1 - WARM)))  # fmt: skip
-    for group in optimiser.param_groups:
-        group["lr"] = remedy.learning_rate * min(1.0, now) * group["share"]

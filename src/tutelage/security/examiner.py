@@ -94,8 +94,10 @@ class Examiner:
 
     def fooled(self, windows: npt.NDArray[Any], targeted: bool = False) -> Floats:
         """Share of askings (N,) in which the answer is wrong, or is the target."""
-        many = len(windows)
-        told = self.answers(windows)
-        aim = self.items.targets[:many] if targeted else self.items.truth[:many]
-        hit = told == aim if targeted else told != aim
+        return self.hits(self.answers(windows), targeted)
+
+    def hits(self, told: Ints, targeted: bool) -> Floats:
+        """Share of askings (N,) in which answers (D, N) to the first N items are wrong, or are the target."""
+        many = told.shape[1]
+        hit = told == self.items.targets[:many] if targeted else told != self.items.truth[:many]
         return np.asarray(hit.mean(0), dtype=np.float64)

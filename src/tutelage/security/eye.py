@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from tutelage.modality import InputSpec
 from tutelage.modality.perturb import batch_of
 from tutelage.network.stages import Activation, channels_last
-from tutelage.network.taps import PREFIX, Tapped
+from tutelage.network.taps import PREFIX, Tapped, channels_end
 from tutelage.teachers import Teacher
 from tutelage.training.loop import as_activation
 
@@ -95,12 +95,7 @@ def as_values(windows: npt.NDArray[Any]) -> Tensor:
 def _scale(x: Tensor) -> Tensor:
     """One over each channel's deviation, shaped to multiply a batch."""
     axes = tuple(range(x.ndim))
-    channel = 1 if x.ndim == 2 or (x.ndim == 4 and not _last(x)) else x.ndim - 1
+    channel = 1 if x.ndim == 2 or (x.ndim == 4 and not channels_end(x)) else x.ndim - 1
     spread = x.std(tuple(a for a in axes if a != channel), correction=0, keepdim=True)
     least = FLOOR * spread.mean()
     return 1 / torch.maximum(spread, least.clamp_min(1e-6))
-
-
-def _last(x: Tensor) -> bool:
-    """Whether a map is (N, H, W, D), as ``network.taps.pooled`` reads it."""
-    return x.shape[1] == x.shape[2] and x.shape[2] != x.shape[3]

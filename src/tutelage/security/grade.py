@@ -54,8 +54,3 @@ def grade(targeted: float, untargeted: float, gap: float | None) -> Graded:
         said.append(f"a control does as well (gap {100 * gap:.0f} points), so {found} becomes {better}: the weakness is generic")  # fmt: skip
         found = better
     return Graded(found, tuple(said))
-
-
-def at_least(found: str, line: str) -> bool:
-    """Whether a grade is as bad as a line, or worse."""
-    return GRADES.index(found) >= GRADES.index(line)

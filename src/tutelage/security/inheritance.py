@@ -11,6 +11,7 @@ from tutelage.modality.perturb import batch_of
 from tutelage.network.decision import mode_of
 from tutelage.security.subject import Subject
 from tutelage.training.loop import as_activation
+from tutelage.viewing.cka import gram, gram_cka
 
 LOOKED = 64
 """Windows that features are compared on."""
@@ -71,22 +72,16 @@ def _similarities(subject: Subject, windows: npt.NDArray[Any]) -> list[float | N
 def _pooled(teacher: Any, subject: Subject, windows: npt.NDArray[Any]) -> list[npt.NDArray[np.float64]]:  # fmt: skip
     import torch
 
-    from tutelage.network.taps import pooled
+    from tutelage.network.taps import PREFIX, Tapped
 
-    activation, seen = (
-        as_activation(batch_of(windows, teacher.modality, subject.student.facts.spec)),
-        [],
-    )
+    spec, stages = subject.student.facts.spec, [s.module for s in teacher.network.stages]
+    body = Tapped(stages, range(1, len(stages) + 1), first=teacher.prepare(spec))
     with torch.no_grad():
-        activation = teacher.prepare(subject.student.facts.spec)(activation)
-        for stage in teacher.network.stages:
-            activation = stage.module(activation)
-            seen.append(pooled(activation["x"]).double().numpy())
-    return seen
+        seen = body(as_activation(batch_of(windows, teacher.modality, spec)))
+    return [seen[f"{PREFIX}{k}"].double().numpy() for k in range(1, len(stages) + 1)]
 
 
 def _cka(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> float | None:
-    """Linear centred kernel alignment of two sets of features (N, D), (N, E); None where one is constant."""
-    x, y = a - a.mean(0), b - b.mean(0)
-    own = float(np.linalg.norm(x.T @ x) * np.linalg.norm(y.T @ y))
-    return round(float(np.linalg.norm(x.T @ y)) ** 2 / own, 6) if own > 0 else None
+    """Linear CKA of two sets of features (N, D), (N, E); None where one is constant."""
+    first, second = gram(a), gram(b)
+    return round(gram_cka(first, second), 6) if first.any() and second.any() else None

@@ -126,12 +126,19 @@ class Inquiry:
 def pair(inquiry: Inquiry, attack: str, threat: str, windows: npt.NDArray[Any], budget: float, **more: Any) -> list[Row]:  # fmt: skip
     """One crafted set judged twice: as the wanted class, and as any wrong class."""
     told = inquiry.examiner.answers(windows)
-    many = len(windows)
-    right, rows = inquiry.right[:many], list[Row]()
-    for targeted, aim in ((True, inquiry.items.targets), (False, inquiry.items.truth)):
-        hit = told == aim[:many] if targeted else told != aim[:many]
-        rows.append(Row(attack, threat, more.get("cut"), budget, targeted, hit.mean(0)[right], more.get("residual"), on=more.get("on"), measure=more.get("measure", "linf")))  # fmt: skip
-    return rows
+    right, cut = inquiry.right[: len(windows)], more.pop("cut", None)
+    return [
+        Row(
+            attack,
+            threat,
+            cut,
+            budget,
+            targeted,
+            inquiry.examiner.hits(told, targeted)[right],
+            **more,
+        )
+        for targeted in (True, False)
+    ]
 
 
 def mean_residual(residual: npt.NDArray[np.floating], counted: Sequence[bool] | npt.NDArray[np.bool_]) -> float | None:  # fmt: skip

@@ -113,7 +113,7 @@ def _distinct(others: Sequence[Known], name: str) -> list[Known]:
 def _items(attacked: Sequence[Known], references: Sequence[Known], student: Student, seed: int) -> Items:  # fmt: skip
     modality, spec, classes = student.teacher.modality, student.facts.spec, student.facts.classes
     truth = np.array([classes.index(k.label) for k in attacked])
-    targets = np.array([_target(k, t, len(classes), seed) for k, t in zip(attacked, truth, strict=True)])  # fmt: skip
+    targets = np.array([other_class(f"target|{seed}|{k.digest}", t, len(classes)) for k, t in zip(attacked, truth, strict=True)])  # fmt: skip
     rows = [[k.digest, k.label] for k in (*attacked, *references)]
     return Items(
         windows_of([k.item for k in attacked], modality, spec), truth, targets,
@@ -124,9 +124,9 @@ def _items(attacked: Sequence[Known], references: Sequence[Known], student: Stud
     )  # fmt: skip
 
 
-def _target(known: Known, truth: int, classes: int, seed: int) -> int:
-    """A class other than the truth."""
-    draw = int(digest_bytes(f"target|{seed}|{known.digest}".encode())[:8], 16) % (classes - 1)
+def other_class(key: str, truth: int, classes: int) -> int:
+    """A class other than the truth, drawn by a key."""
+    draw = int(digest_bytes(key.encode())[:8], 16) % (classes - 1)
     return draw + (draw >= truth)
 
 

@@ -24,7 +24,7 @@ from tutelage.training import Lesson, Trained
 from tutelage.training.head import fit_head
 from tutelage.training.loop import HeadModule, Pupil
 from tutelage.training.recipe import recipe_for
-from tutelage.training.tail import Tuned, class_shares
+from tutelage.training.tail import Tuned, class_shares, rate_groups
 from tutelage.training.train import finished
 
 HELD = 0.15
@@ -87,7 +87,7 @@ def mend(start: Start, remedy: Remedy, seed: int) -> Trained:
     unfold = fold_held(body, {"x": as_values(start.twins.plain[0][:2])})
     history = []
     with lesson.run.phase("mend"):
-        for record in tune_consistently(pupil, start.twins, remedy, _groups(network, pupil, remedy), class_shares(lesson, start.train), seed):  # fmt: skip
+        for record in tune_consistently(pupil, start.twins, remedy, rate_groups(network.stages, pupil, remedy.stage_decay), class_shares(lesson, start.train), seed):  # fmt: skip
             lesson.run.log({"remedy": remedy.name, "seed": seed, **record})
             history.append(record)
     unfold()
@@ -110,11 +110,3 @@ def _finished(start: Start, remedy: Remedy, seed: int, network: Network, pupil: 
     student = trained.student
     facts = replace(student.facts, recipe={**student.facts.recipe, "remedy": remedy.as_json(), "parent": start.subject.student.digest})  # fmt: skip
     return replace(trained, student=replace(student, facts=facts))
-
-
-def _groups(network: Network, pupil: Pupil, remedy: Remedy) -> list[dict[str, Any]]:
-    """One group a stage, each with ``stage_decay`` times the rate of the stage after it; the head last."""
-    depth = len(network.stages)
-    parts = [(list(s.module.parameters()), remedy.stage_decay ** (depth - 1 - i)) for i, s in enumerate(network.stages)]  # fmt: skip
-    parts.append((list(pupil.head.parameters()), 1.0))
-    return [{"params": p, "share": share, "lr": 0.0} for p, share in parts if p]

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from tutelage.modality.perturb import Perturb
 from tutelage.security.eye import as_values
-from tutelage.security.pursuit import BATCH, Losses
+from tutelage.security.pursuit import Losses, in_batches
 
 RATE = 0.05
 HALVINGS = 12
@@ -34,14 +34,12 @@ def pursue_perceptual(losses: Losses, windows: npt.NDArray[Any], budget: float, 
         steps: of Adam.
         tell: hears how many items are done.
     """
-    done = []
-    for start in range(0, len(windows), BATCH):
-        rows = slice(start, min(start + BATCH, len(windows)))
-        found = _batch(lambda v, r=rows: losses(v, r), windows[rows], budget, perturb, steps)  # type: ignore[misc]
-        done.append(feasible(found.numpy(), windows[rows], budget, perturb))
-        if tell:
-            tell(rows.stop)
-    return np.concatenate(done)
+
+    def made(rows: slice) -> npt.NDArray[Any]:
+        found = _batch(lambda v: losses(v, rows), windows[rows], budget, perturb, steps)
+        return feasible(found.numpy(), windows[rows], budget, perturb)
+
+    return in_batches(len(windows), made, tell)
 
 
 def _batch(losses: Callable[[Tensor], Tensor], windows: npt.NDArray[Any], budget: float, perturb: Perturb, steps: int) -> Tensor:  # fmt: skip

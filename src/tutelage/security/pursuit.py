@@ -62,24 +62,45 @@ def pursue(losses: Losses, windows: npt.NDArray[Any], budget: float, perturb: Pe
     Returns:
         (N, ...) in the dtype of the originals.
     """
+
+    def made(rows: slice) -> npt.NDArray[Any]:
+        origin = as_values(windows[rows])
+        best = _batch(lambda v: losses(v, rows), origin, budget, perturb, how, stream(seed, rows))
+        return perturb.settle(best.numpy(), windows[rows], budget)
+
+    return in_batches(len(windows), made, tell)
+
+
+def in_batches(count: int, made: Callable[[slice], npt.NDArray[Any]], tell: Callable[[int], None] | None = None) -> npt.NDArray[Any]:  # fmt: skip
+    """What is made of so many rows, ``BATCH`` at a time.
+
+    Args:
+        made: which rows -> their windows.
+        tell: hears how many are done.
+    """
     done = []
-    for start in range(0, len(windows), BATCH):
-        rows = slice(start, min(start + BATCH, len(windows)))
-        rng = torch.Generator().manual_seed(seed * 1_000_003 + start)
-        best = _batch(lambda v, r=rows: losses(v, r), as_values(windows[rows]), budget, perturb, how, rng)  # type: ignore[misc]  # fmt: skip
-        done.append(perturb.settle(best.numpy(), windows[rows], budget))
+    for start in range(0, count, BATCH):
+        rows = slice(start, min(start + BATCH, count))
+        done.append(made(rows))
         if tell:
             tell(rows.stop)
     return np.concatenate(done)
 
 
-def _batch(losses: Callable[[Tensor], Tensor], origin: Tensor, budget: float, perturb: Perturb, how: Pursuit, rng: torch.Generator) -> Tensor:  # fmt: skip
-    def inside(values: Tensor) -> Tensor:
-        near = torch.minimum(torch.maximum(values, origin - budget), origin + budget)
-        return near.clamp(perturb.low, perturb.high)
+def stream(seed: int, rows: slice) -> torch.Generator:
+    """The random numbers of a batch."""
+    return torch.Generator().manual_seed(seed * 1_000_003 + rows.start)
 
+
+def inside(values: Tensor, origin: Tensor, budget: float, perturb: Perturb) -> Tensor:
+    """The nearest values within the budget around an origin, and on the scale."""
+    near = torch.minimum(torch.maximum(values, origin - budget), origin + budget)
+    return near.clamp(perturb.low, perturb.high)
+
+
+def _batch(losses: Callable[[Tensor], Tensor], origin: Tensor, budget: float, perturb: Perturb, how: Pursuit, rng: torch.Generator) -> Tensor:  # fmt: skip
     draw = torch.rand(origin.shape, generator=rng) * 2 - 1
-    values = inside(origin + how.start * budget * draw)
+    values = inside(origin + how.start * budget * draw, origin, budget, perturb)
     best, lowest = values.clone(), torch.full((len(origin),), math.inf)
     mover = _Mover(how, budget, len(origin))
     for step in range(how.steps + 1):
@@ -89,7 +110,7 @@ def _batch(losses: Callable[[Tensor], Tensor], origin: Tensor, budget: float, pe
         best[better], lowest[better] = at.detach()[better], found.detach()[better]
         if step < how.steps:
             (slope,) = torch.autograd.grad(found.sum(), at)
-            values = inside(at.detach() - mover.move(slope, step))
+            values = inside(at.detach() - mover.move(slope, step), origin, budget, perturb)
     return best
 
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tutelage.files import digest_bytes, digest_json
+from tutelage.files import digest_json
 from tutelage.modality import InputSpec
 from tutelage.modality.perturb import Perturb
 from tutelage.run import Run
-from tutelage.security.items import REFERENCES, Items
+from tutelage.security.items import REFERENCES, Items, other_class
 from tutelage.security.mimicry import Crafter, Goal
 from tutelage.security.pursuit import Pursuit
 from tutelage.teachers import Teacher
@@ -75,8 +75,7 @@ def training_items(lesson: Lesson, indices: Sequence[int], windows: npt.NDArray[
     """Training items as something to attack: targets drawn from digests, references from among themselves."""
     truth, classes = lesson.truth(indices), lesson.classes
     digests = [lesson.checked.digests[i] for i in indices]
-    draws = np.array([int(digest_bytes(f"twin|{d}".encode())[:8], 16) % (len(classes) - 1) for d in digests])  # fmt: skip
-    targets = draws + (draws >= truth)
+    targets = np.array([other_class(f"twin|{d}", t, len(classes)) for d, t in zip(digests, truth, strict=True)])  # fmt: skip
     chosen = np.concatenate([np.flatnonzero(truth == c)[:REFERENCES] for c in range(len(classes))])
     names = tuple(lesson.dataset.examples[i].name for i in indices)
     digest = digest_json(["twins", digests, truth.tolist(), spec.as_json(), list(classes)])

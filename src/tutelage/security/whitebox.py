@@ -18,7 +18,7 @@ from tutelage.modality.perturb import Perturb
 from tutelage.network.stages import channels_last
 from tutelage.network.taps import Tapped, joined
 from tutelage.security.eye import as_values
-from tutelage.security.pursuit import BATCH, Pursuit, pursue
+from tutelage.security.pursuit import Losses, Pursuit, in_batches, inside, pursue, stream
 from tutelage.student import Student
 from tutelage.training.loop import HeadModule
 
@@ -60,38 +60,36 @@ def pgd(logits: Logits, windows: npt.NDArray[Any], truth: npt.NDArray[np.int64],
         draws: forward passes that a gradient is averaged over; more than one for a random network (Athalye et
             al., ICML 2018).
     """
-
-    def losses(values: Tensor, rows: slice) -> Tensor:
-        aim = torch.from_numpy(truth[rows])
-        found = [_lost(logits(values), aim) for _ in range(draws)]
-        return -torch.stack(found).mean(0)
-
-    how = Pursuit(steps, momentum=0.0, stride=5.0, start=1.0)
-    return pursue(losses, windows, budget, perturb, how, seed)
+    loss, how = _averaged(logits, truth, draws), Pursuit(steps, momentum=0.0, stride=5.0, start=1.0)
+    return pursue(lambda v, rows: -loss(v, rows), windows, budget, perturb, how, seed)
 
 
 def apgd(logits: Logits, windows: npt.NDArray[Any], truth: npt.NDArray[np.int64], budget: float, perturb: Perturb, *, steps: int = 40, seed: int = 0, draws: int = 1) -> npt.NDArray[Any]:  # fmt: skip
     """APGD on the cross-entropy; arguments and result as of ``pgd``."""
-    done = []
-    for start in range(0, len(windows), BATCH):
-        rows = slice(start, start + BATCH)
+    loss = _averaged(logits, truth, draws)
+
+    def made(rows: slice) -> npt.NDArray[Any]:
+        origin = as_values(windows[rows])
+        best = _apgd_batch(lambda v: loss(v, rows), origin, budget, perturb, steps, stream(seed, rows))  # fmt: skip
+        return perturb.settle(best.numpy(), windows[rows], budget)
+
+    return in_batches(len(windows), made)
+
+
+def _averaged(logits: Logits, truth: npt.NDArray[np.int64], draws: int) -> Losses:
+    """The cross-entropy of each row, the mean of several forward passes."""
+
+    def loss(values: Tensor, rows: slice) -> Tensor:
         aim = torch.from_numpy(truth[rows])
-        rng = torch.Generator().manual_seed(seed * 1_000_003 + start)
+        return torch.stack([_lost(logits(values), aim) for _ in range(draws)]).mean(0)
 
-        def loss(v: Tensor, aim: Tensor = aim) -> Tensor:
-            return torch.stack([_lost(logits(v), aim) for _ in range(draws)]).mean(0)
-
-        best = _apgd_batch(loss, as_values(windows[rows]), budget, perturb, steps, rng)
-        done.append(perturb.settle(best.numpy(), windows[rows], budget))
-    return np.concatenate(done)
+    return loss
 
 
 def _apgd_batch(loss: Callable[[Tensor], Tensor], origin: Tensor, budget: float, perturb: Perturb, steps: int, rng: torch.Generator) -> Tensor:  # fmt: skip
-    def inside(v: Tensor) -> Tensor:
-        return torch.minimum(torch.maximum(v, origin - budget), origin + budget).clamp(perturb.low, perturb.high)  # fmt: skip
-
     many, shape = len(origin), (-1, *[1] * (origin.ndim - 1))
-    now = inside(origin + budget * (2 * torch.rand(origin.shape, generator=rng) - 1))
+    draw = 2 * torch.rand(origin.shape, generator=rng) - 1
+    now = inside(origin + budget * draw, origin, budget, perturb)
     before, size = now.clone(), torch.full((many,), 2.0 * budget)
     value, slope = _graded(loss, now)
     best, top = now.clone(), value.clone()
@@ -100,9 +98,10 @@ def _apgd_batch(loss: Callable[[Tensor], Tensor], origin: Tensor, budget: float,
     last_look = 0
     for step in range(1, steps + 1):
         with torch.no_grad():
-            ahead = inside(now + size.view(shape) * slope.sign())
+            ahead = inside(now + size.view(shape) * slope.sign(), origin, budget, perturb)
             share = 1.0 if step == 1 else 0.75
-            ahead = inside(now + share * (ahead - now) + (1 - share) * (now - before))
+            ahead = now + share * (ahead - now) + (1 - share) * (now - before)
+            ahead = inside(ahead, origin, budget, perturb)
         previous, (before, now) = value, (now, ahead)
         value, slope = _graded(loss, now)
         rises += (value > previous).float()

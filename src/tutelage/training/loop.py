@@ -57,9 +57,12 @@ class HeadModule(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Features (N, D) -> logits (N, C)."""
+        return self.scaled(x) @ self.weight + self.bias
+
+    def scaled(self, x: Tensor) -> Tensor:
+        """Features as the head sees them: shifted, scaled, and brought to length one if it does so."""
         x = (x - self.shift) * self.scale
-        x = nn.functional.normalize(x, dim=1) if self.normalise else x
-        return x @ self.weight + self.bias
+        return nn.functional.normalize(x, dim=1) if self.normalise else x
 
     def linear_head(self) -> LinearHead:
         """The head as a record, at temperature 1."""
@@ -209,7 +212,7 @@ def _epoch(pupil: Pupil, train: Examples, optimiser: torch.optim.Optimizer, epoc
             if clock.over:
                 break
             done = ((epoch - 1) * steps + step) / (schedule.recipe.epochs * steps)
-            _set_rate(optimiser, schedule.recipe, max(done, clock.spent))
+            set_rate(optimiser, schedule.recipe.learning_rate, max(done, clock.spent))
             logits = pupil(_batch(train.rows, chosen * train.views + views[chosen], runtime))
             truth = torch.from_numpy(train.truth[chosen]).to(runtime.device)
             loss = nn.functional.cross_entropy(logits, truth, weight=weights)
@@ -229,11 +232,11 @@ def _finite(loss: Tensor, epoch: int) -> None:
         )  # fmt: skip
 
 
-def _set_rate(optimiser: torch.optim.Optimizer, recipe: Recipe, done: float) -> None:
-    """Warm-up over the first tenth, then a cosine to zero; each group has its own ``share``."""
+def set_rate(optimiser: torch.optim.Optimizer, peak: float, done: float) -> None:
+    """Warm-up over the first tenth, then a cosine to zero; each group has its own ``share`` of the peak rate."""
     now = (done + 0.01) / WARM if done < WARM - 0.01 else 0.5 * (1 + math.cos(math.pi * (done - WARM) / (1 - WARM)))  # fmt: skip
     for group in optimiser.param_groups:
-        group["lr"] = recipe.learning_rate * min(1.0, now) * group["share"]
+        group["lr"] = peak * min(1.0, now) * group["share"]
 
 
 def _batch(rows: Gathered, indices: npt.NDArray[np.int64], runtime: Runtime) -> Activation:

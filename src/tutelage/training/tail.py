@@ -17,7 +17,7 @@ from tutelage.heads.choose import class_weights
 from tutelage.heads.linear import LinearHead
 from tutelage.network.decision import FreezeDecision
 from tutelage.network.fold import fold_held
-from tutelage.network.stages import Network
+from tutelage.network.stages import Network, Stage
 from tutelage.network.taps import Tapped
 from tutelage.runtime import Runtime
 from tutelage.training.head import fit_head
@@ -81,7 +81,7 @@ def tune_tail(lesson: Lesson, decision: FreezeDecision, recipe: Recipe, runtime:
     unfold = fold_held(pupil.tail.eval(), as_activation(judged.rows.read(0, 2))) if held else _nothing  # fmt: skip
     schedule = Schedule(
         recipe, lesson.seed, class_shares(lesson, train), hold=held,
-        groups=_groups(network, cut, pupil, recipe), checkpoint=lesson.run.folder / "checkpoint.safetensors",
+        groups=rate_groups(network.stages[cut:], pupil, recipe.stage_decay), checkpoint=lesson.run.folder / "checkpoint.safetensors",
         deadline=deadline, identity=_identity(lesson, decision, recipe, train),
     )  # fmt: skip
     history: list[dict[str, Any]] = []
@@ -130,10 +130,9 @@ def _network(lesson: Lesson, decision: FreezeDecision) -> Network:
     return network
 
 
-def _groups(network: Network, cut: int, pupil: Pupil, recipe: Recipe) -> list[dict[str, Any]]:
-    """One group a stage: each has ``stage_decay`` times the rate of the stage after it."""
-    tail = network.stages[cut:]
-    shares = [recipe.stage_decay ** (len(tail) - 1 - i) for i in range(len(tail))]
+def rate_groups(tail: Sequence[Stage], pupil: Pupil, decay: float) -> list[dict[str, Any]]:
+    """One group a stage: each has ``decay`` times the rate of the stage after it; the head last."""
+    shares = [decay ** (len(tail) - 1 - i) for i in range(len(tail))]
     groups = [{"params": list(stage.module.parameters()), "share": s} for stage, s in zip(tail, shares, strict=True)]  # fmt: skip
     head = {"params": list(pupil.head.parameters()), "share": 1.0}
     return [{**g, "lr": 0.0} for g in [*groups, head] if g["params"]]

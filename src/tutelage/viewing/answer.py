@@ -1,8 +1,8 @@
 """The answer: a student as one differentiable function, from pixels through trunk, tail, taps and head.
 
 ``predict`` runs trunk and tail in engines, rounds what crosses the cut, and keeps no gradient. What an
-attribution asks is the same function without rounding; ``tests/unit/test_viewing_answer.py`` holds the two
-to the same answers.
+attribution asks is the same function without rounding; ``tests/stories/test_view.py`` holds the two to the
+same answers.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from tutelage.modality.record import lacking
 from tutelage.run import safe_name
 from tutelage.student import Student
 from tutelage.student.predict import Prediction
+from tutelage.training.loop import as_activation
 from tutelage.viewing.answer import Answer, answer_of
 from tutelage.viewing.grad_cam import grad_cam
 from tutelage.viewing.integrated_gradients import integrated_gradients
@@ -94,7 +95,7 @@ class Explainer:
         student = self._student
         view = student.teacher.modality.augment(decoded, student.facts.spec, None)
         batch = student.teacher.modality.collate([view])
-        start = self._prepare({name: torch.from_numpy(a) for name, a in batch.items()})
+        start = self._prepare(as_activation(batch))
         target = student.classes.index(label)
         return self._method(self._answer, start, target, student.network.names)
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from tutelage.network.stages import Activation, Network, channels_last
 from tutelage.network.taps import pooled
+from tutelage.training.loop import as_activation
 from tutelage.viewing.cka import gram, gram_cka
 from tutelage.viewing.places import as_map
 
@@ -59,7 +60,7 @@ def look(network: Network, prepare: nn.Module, batches: Iterable[Mapping[str, np
     for one in (network, teacher) if teacher is not None else (network,):
         channels_last(one.model)
     for batch in batches:
-        start = prepare({name: torch.from_numpy(a) for name, a in batch.items()})
+        start = prepare(as_activation(batch))
         shared = _through(network, start, 0, cut, kept, own=True)
         _through(network, shared, cut, len(kept), kept, own=True)
         if teacher is not None:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from torch import Tensor
 
 from tutelage.network.stages import Activation
+from tutelage.network.taps import channels_end
 
 PREFIX = 8
 """Tokens that stand for no place (class, distillation, registers), at most."""
@@ -21,9 +22,7 @@ def as_map(x: Tensor) -> Tensor | None:
     ``(N, T, D)`` are a square map after at most ``PREFIX`` tokens that stand for no place.
     """
     if x.ndim == 4:
-        first, second, third = x.shape[1:]
-        last = first == second and second != third
-        return x.permute(0, 3, 1, 2) if last else x
+        return x.permute(0, 3, 1, 2) if channels_end(x) else x
     if x.ndim != 3:
         return None
     side = math.isqrt(x.shape[1])
