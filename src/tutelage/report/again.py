@@ -50,7 +50,7 @@ def finished_fits(folders: Sequence[Path]) -> list[dict[str, Any]]:
         ArtefactError: a folder holds no finished fit.
         UsageError: the same run is named twice.
     """
-    fits = [_finished(folder) for folder in folders]
+    fits = [finished(folder) for folder in folders]
     if len({str(folder) for folder in folders}) < len(folders):
         raise UsageError(
             "same-run", given="a run is named twice", expected="different runs",
@@ -59,7 +59,7 @@ def finished_fits(folders: Sequence[Path]) -> list[dict[str, Any]]:
     return fits
 
 
-def _finished(folder: Path) -> dict[str, Any]:
+def finished(folder: Path) -> dict[str, Any]:
     """Results of a finished fit.
 
     Raises:
