@@ -342,7 +342,7 @@ def audit(
     run: str | Path, *, preset: str = "standard", items: int | None = None, teacher: str | Teacher | None = None,
     control: str | Teacher | None = None, data: str | Path | None = None, candidates: Sequence[str] = (),
     beside: str | Path | None = None, seed: int = 0, out: str | Path = "runs", code: str | None = None,
-    listener: Listener = silent,
+    device: str = "auto", listener: Listener = silent,
 ) -> dict[str, Any]:  # fmt: skip
     """Which weaknesses a student inherited: attacks made on its public teacher alone, beside their controls.
 
@@ -358,6 +358,7 @@ def audit(
         seed: of every random choice.
         out: where run folders go.
         code: the user's own file that builds the network, if one does.
+        device: where attacks follow gradients: ``auto``, ``cpu``, ``cuda``, ``mps``.
 
     Returns:
         What ``audit --json`` prints: ``grade``, ``rows``, ``gap``, ``ratio``, ``self_tests``, ``verdict``, ``seconds``, ...
@@ -375,14 +376,14 @@ def audit(
 
     return audit_run(
         run, preset=preset, items=items, teacher=teacher, control=control, data=data, candidates=candidates,
-        beside=beside, seed=seed, out=Path(out), code=code, listener=listener,
+        beside=beside, seed=seed, out=Path(out), code=code, device=device, listener=listener,
     )  # fmt: skip
 
 
 def harden(
     run: str | Path, *, preset: str = "quick", items: int | None = None, seeds: int = 3, seed: int = 0,
     remedies: Sequence[str] = (), control: str | Teacher | None = None, out: str | Path = "runs",
-    listener: Listener = silent, teacher: Any = None,
+    listener: Listener = silent, teacher: Any = None, device: str = "auto",
 ) -> dict[str, Any]:  # fmt: skip
     """Mend what a student inherited: a new student, audited before and after, and the price in accuracy.
 
@@ -396,6 +397,7 @@ def harden(
         control: an unrelated teacher that the same attacks are made on.
         out: where run folders go.
         teacher: the module, if the run's teacher came from Python.
+        device: where attacks and training follow gradients: ``auto``, ``cpu``, ``cuda``, ``mps``.
 
     Returns:
         What ``harden --json`` prints: ``run``, ``before``, ``after``, ``accuracy``, ``adaptive``, ``met``, ``verdict``, ...
@@ -414,7 +416,7 @@ def harden(
     given = teacher is None or isinstance(teacher, Teacher)
     return harden_run(
         run, preset=preset, items=items, seeds=seeds, seed=seed, remedies=remedies, control=control, out=Path(out),
-        listener=listener, teacher=teacher if given else _as_teacher(teacher),
+        listener=listener, teacher=teacher if given else _as_teacher(teacher), device=device,
     )  # fmt: skip
 
 

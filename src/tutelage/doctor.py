@@ -114,4 +114,4 @@ def _student(path: str, code: str | None, problems: list[dict[str, str]]) -> dic
         return {}
     if difference > 1e-3:
         problems.append({"what": f"golden probabilities differ by {difference:.2g} on this machine", "fix": "pip install the versions in lineage.json"})  # fmt: skip
-    return {"classes": ", ".join(student.classes), "digest": student.digest, "golden": f"largest difference {difference:.2g}"}  # fmt: skip
+    return {"classes": ", ".join(student.classes), "digest": student.digest, "engine": student.stands_in or str(student.engine), "golden": f"largest difference {difference:.2g}"}  # fmt: skip

@@ -9,7 +9,7 @@ import click
 
 from tutelage.cli.fit import seconds
 from tutelage.cli.output import console, percent, progress, tell_json
-from tutelage.cli.shared import shared
+from tutelage.cli.shared import DEVICE, shared
 
 
 @click.command()
@@ -25,7 +25,7 @@ from tutelage.cli.shared import shared
 @click.option("--per-class-train", type=click.IntRange(1), help="Train on this many a class.")
 @click.option("--split-seed", type=int, default=0, show_default=True, help="Of the split only.")
 @click.option("--time-limit", callback=seconds, help="What a fit may take, e.g. 60s or 5m.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, mps.")
+@DEVICE
 @click.option(
     "--engine",
     default="auto",

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from tutelage.cli.output import console, percent, progress, tell_json
-from tutelage.cli.shared import F, names, shared
+from tutelage.cli.shared import DEVICE, F, names, shared
 from tutelage.security.grade import GRADES
 from tutelage.security.presets import PRESETS
 
@@ -32,12 +32,13 @@ def preset_option(default: str, told: str) -> Callable[[F], F]:
 @click.option("--beside", type=click.Path(), help="Another student of the same data, shown the same images (one from scratch, say).")  # fmt: skip
 @click.option("--candidates", default="", help="Teachers, with commas: whose student is it, by its answers alone?")  # fmt: skip
 @click.option("--code", type=click.Path(), help="The file that builds the user's own network.")
+@DEVICE
 @click.option("--fail-above", type=click.Choice(GRADES), help="Exit with 1 if the grade is worse than this, or if none can be given.")  # fmt: skip
 @shared
 @click.pass_context
 def audit(
     ctx: click.Context, run: str, preset: str, items: int | None, data: str | None, teacher: str | None, control: str | None,
-    beside: str | None, candidates: str, code: str | None, fail_above: str | None, as_json: bool, out: str, seed: int,
+    beside: str | None, candidates: str, code: str | None, device: str, fail_above: str | None, as_json: bool, out: str, seed: int,
 ) -> None:  # fmt: skip
     """Which weaknesses did the student of RUN inherit from its public teacher?
 
@@ -49,7 +50,7 @@ def audit(
 
     with progress() as listener:
         told = api.audit(
-            run, preset=preset, items=items, data=data, teacher=teacher, control=control, beside=beside, code=code,
+            run, preset=preset, items=items, data=data, teacher=teacher, control=control, beside=beside, code=code, device=device,
             candidates=names(candidates), seed=seed, out=out, listener=listener,
         )  # fmt: skip
     if as_json:

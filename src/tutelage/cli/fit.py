@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from tutelage.cli.output import console, percent, progress, tell_json
-from tutelage.cli.shared import shared
+from tutelage.cli.shared import DEVICE, shared
 from tutelage.errors import UsageError
 
 
@@ -88,7 +88,7 @@ def seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> fl
 @click.option("--split-seed", type=int, default=0, show_default=True, help="Of the split only.")
 @click.option("--time-limit", callback=seconds, help="For all of it, e.g. 60s or 5m.")
 @click.option("--strict", is_flag=True, help="Stop at an item that is in both train and test.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, mps.")
+@DEVICE
 @click.option(
     "--engine",
     default="auto",

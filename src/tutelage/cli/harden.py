@@ -9,7 +9,7 @@ import click
 
 from tutelage.cli.audit import CONTROL, ITEMS, preset_option
 from tutelage.cli.output import console, percent, progress, tell_json
-from tutelage.cli.shared import names, shared
+from tutelage.cli.shared import DEVICE, names, shared
 
 
 @click.command()
@@ -25,9 +25,11 @@ from tutelage.cli.shared import names, shared
 )
 @click.option("--remedies", default="", help="Those to try, with commas, instead of the whole ladder.")  # fmt: skip
 @CONTROL
+@DEVICE
 @shared
 def harden(
-    run: str, preset: str, items: int | None, seeds: int, remedies: str, control: str | None, as_json: bool, out: str, seed: int,
+    run: str, preset: str, items: int | None, seeds: int, remedies: str, control: str | None, device: str,
+    as_json: bool, out: str, seed: int,
 ) -> None:  # fmt: skip
     """Make a student that inherited less: RUN's, mended, besieged anew, with its price in accuracy.
 
@@ -40,7 +42,7 @@ def harden(
     with progress() as listener:
         told = api.harden(
             run, preset=preset, items=items, seeds=seeds, seed=seed, control=control, out=out, listener=listener,
-            remedies=names(remedies),
+            remedies=names(remedies), device=device,
         )  # fmt: skip
     if as_json:
         tell_json(told)

@@ -44,6 +44,8 @@ def predict(student: str, inputs: tuple[str, ...], as_csv: bool, code: str | Non
     from tutelage.student.predict import predictions
 
     loaded, given = api.load(student, code=code), _given(inputs)
+    if loaded.stands_in:
+        click.echo(f"{student}: {loaded.stands_in}", err=True)
     if explain:
         return _explained(api.explain(loaded, given, method=method, out=out), as_json, as_csv)
     found = predictions(loaded, given)

@@ -48,6 +48,10 @@ def shared(function: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")(function)  # fmt: skip
 
 
+DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, mps.")
+"""What verbs that compute gradients share."""
+
+
 def _offline(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     if value:
         os.environ.update(HF_HUB_OFFLINE="1", TUTELAGE_OFFLINE="1")

@@ -104,12 +104,32 @@ def speed(teacher: Teacher, spec: InputSpec, engine: EngineSpec) -> float:
     return rates.get(str(engine)) or max(rates.values()) / 4
 
 
+def at_hand(spec: EngineSpec) -> EngineSpec:
+    """The engine, or where its device is not in this machine, eager PyTorch in full precision on the processor."""
+    try:
+        open_runtime(spec.device)
+    except UsageError:
+        from tutelage.features.torch_engine import torch_spec
+
+        return torch_spec()
+    return spec
+
+
+def _library(device: str) -> str:
+    """Version of what is measured on a device beside eager PyTorch on the processor."""
+    if device == "cpu":
+        from tutelage.features.openvino_engine import openvino_spec
+
+        return openvino_spec("f32").version
+    import torch
+
+    return f"{torch.__version__}|{torch.accelerator.current_accelerator()}"
+
+
 def _answer(program: Program, device: str, sample: Sample | None) -> dict[str, Any]:
     """What was measured of a program on this machine, once: all engines, or without a sample the exact ones."""
-    from tutelage.features.openvino_engine import openvino_spec
-
     profile = MachineProfile(cache_root() / "machine.json")
-    machine = f"{host()['processor']}|{host()['cores']}|{device}|{openvino_spec('f32').version}"
+    machine = f"{host()['processor']}|{host()['cores']}|{device}|{_library(device)}"
     question = f"engine 4|{TOLERANCE}|{WORTH}|{machine}|{program.key}"
     known = profile.known(question)
     if known is not None:

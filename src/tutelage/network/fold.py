@@ -14,7 +14,7 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-from tutelage.network.stages import Activation
+from tutelage.network.stages import Activation, copied
 
 NEAR = 1e-3
 """Relative error of the features from which a fold is not believed: something else was in between."""
@@ -31,6 +31,31 @@ class _Pair:
     biased: bool
 
 
+class Held(nn.Module):
+    """A body of one's own in eval mode whose weights take no gradient: what it says of an input, and its slope there.
+
+    Batch norm is folded away at the first batch; with that a gradient costs two thirds (see docs/adr/0014).
+
+    Args:
+        body: from activation to activation; it is copied.
+        device: where the copy runs; what goes in may be elsewhere.
+    """
+
+    def __init__(self, body: nn.Module, device: str = "cpu") -> None:
+        super().__init__()
+        self.body = copied(body, device).eval().requires_grad_(False)
+        self.device, self._folded = device, False
+
+    def forward(self, activation: Activation) -> Activation:
+        """As of the body, on the device."""
+        there = {name: t.to(self.device) for name, t in activation.items()}
+        if not self._folded:
+            self._folded = True
+            fold_held(self.body, {name: t[:2].detach() for name, t in there.items()})
+        seen: Activation = self.body(there)
+        return seen
+
+
 def fold_held(tail: nn.Module, example: Activation) -> Callable[[], None]:
     """Fold in place what can be folded; returns what puts the tail back, with all that was learned since.
 
@@ -42,6 +67,8 @@ def fold_held(tail: nn.Module, example: Activation) -> Callable[[], None]:
         example: an activation at its input.
     """
     pairs = list(_pairs(tail))
+    if not pairs:
+        return partial(_unfold_all, [])
     with torch.no_grad():
         before = tail(example)["x"]
         kept = [_state(pair) for pair in pairs]

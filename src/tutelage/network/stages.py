@@ -7,6 +7,7 @@ The law of the cut: ``tail(trunk(x)) == backbone(x)`` exactly, in eval mode, at 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 
 import torch
@@ -208,6 +209,11 @@ def channels_last(module: nn.Module) -> nn.Module:
         if tensor.ndim == 4:
             tensor.data = tensor.data.to(memory_format=torch.channels_last)
     return module
+
+
+def copied(module: nn.Module, device: str = "cpu") -> nn.Module:
+    """A copy of one's own, channels-last on a device; the original stays where others look for it."""
+    return channels_last(deepcopy(module).to(device))
 
 
 def count_parameters(module: nn.Module) -> int:

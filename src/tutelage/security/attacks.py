@@ -46,7 +46,7 @@ def perceptual(inquiry: Inquiry) -> Iterator[Row]:
     from tutelage.security.eye import Eye
 
     items = inquiry.items.first(many)
-    eye = Eye(inquiry.subject.teacher, inquiry.subject.student.facts.spec, inquiry.headline, inquiry.reads())  # fmt: skip
+    eye = Eye(inquiry.subject.teacher, inquiry.subject.student.facts.spec, inquiry.headline, inquiry.reads(), inquiry.device)  # fmt: skip
     goals = Goals(eye.calibrate(items.references), items, "mimic")
     for budget in perturb.perceptual:
         windows = pursue_perceptual(goals, items.windows, budget, perturb, tell=inquiry.told(f"{perturb.distance_name} {budget:g}"))  # fmt: skip
@@ -62,7 +62,7 @@ def no_task(inquiry: Inquiry) -> Iterator[Row]:
     for budget in inquiry.budgets:
         pattern = universal(
             inquiry.subject.teacher, student.facts.spec, inquiry.perturb, windows.shape[1:], budget,
-            steps=2 * inquiry.preset.steps, seed=inquiry.seed,
+            steps=2 * inquiry.preset.steps, seed=inquiry.seed, device=inquiry.device,
         )  # fmt: skip
         moved = inquiry.perturb.settle(windows + pattern, windows, budget)
         yield inquiry.row("universal", "T0", moved, budget, on=inquiry.subject.teacher.card.name)
@@ -75,7 +75,7 @@ def junk_figures(inquiry: Inquiry) -> dict[str, Any] | None:
     many = inquiry.preset.neurons
     windows = junk(
         inquiry.subject.teacher, inquiry.subject.student.facts.spec, inquiry.perturb, inquiry.items.windows[0],
-        neurons=many, steps=2 * inquiry.preset.steps, seed=inquiry.seed,
+        neurons=many, steps=2 * inquiry.preset.steps, seed=inquiry.seed, device=inquiry.device,
     )  # fmt: skip
     student = inquiry.subject.student
     probabilities, scores = inquiry.examiner.scores(windows)

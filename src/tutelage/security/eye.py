@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from tutelage.modality import InputSpec
 from tutelage.modality.perturb import batch_of
-from tutelage.network.stages import Activation, channels_last
+from tutelage.network.fold import Held
+from tutelage.network.stages import Activation
 from tutelage.network.taps import PREFIX, Tapped, channels_end
 from tutelage.teachers import Teacher
 from tutelage.training.loop import as_activation
@@ -36,15 +37,16 @@ class Eye(nn.Module):
         spec: how windows are made.
         cut: stages that run, 1..L.
         reads: stages up to the cut whose pooled output is compared too.
+        device: where they run; what goes in and what comes out is on the processor.
     """
 
-    def __init__(self, teacher: Teacher, spec: InputSpec, cut: int, reads: Sequence[int] = ()) -> None:  # fmt: skip
+    def __init__(self, teacher: Teacher, spec: InputSpec, cut: int, reads: Sequence[int] = (), device: str = "cpu") -> None:  # fmt: skip
         super().__init__()
         self.cut, self.reads = cut, tuple(k for k in reads if k < cut)
         self.modality, self.spec = teacher.modality, spec
         stages = [stage.module for stage in teacher.network.stages[:cut]]
         tapped = Tapped(stages, self.reads, first=teacher.prepare(spec))
-        self.tapped = channels_last(tapped.eval().requires_grad_(False))
+        self.tapped = Held(tapped, device)
         self.scales: list[Tensor] = []
 
     def calibrate(self, windows: npt.NDArray[Any], batch: int = 32) -> Eye:
@@ -63,7 +65,7 @@ class Eye(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         """Windows as numbers (N, ...) -> (N, F)."""
-        return self._side_by_side(self._parts({"x": values}))
+        return self._side_by_side(self._parts({"x": values})).cpu()
 
     def _side_by_side(self, parts: list[Tensor]) -> Tensor:
         scaled = [p * s for p, s in zip(parts, self.scales, strict=True)] if self.scales else parts
@@ -82,7 +84,8 @@ class Eye(nn.Module):
         """Windows (N, ...) -> (N, F), without gradients."""
         starts = range(0, len(windows), batch)
         parts = [
-            self._side_by_side(self._parts(self._batch(windows[i : i + batch]))) for i in starts
+            self._side_by_side(self._parts(self._batch(windows[i : i + batch]))).cpu()
+            for i in starts
         ]
         return torch.cat(parts)
 

@@ -57,7 +57,7 @@ class Fingerprint:
         return dict(vars(self))
 
 
-def fingerprints(candidates: Sequence[Teacher], probes: npt.NDArray[Any], spec: InputSpec, perturb: Perturb, ask: Ask, *, seed: int, steps: int = STEPS) -> list[Fingerprint]:  # fmt: skip
+def fingerprints(candidates: Sequence[Teacher], probes: npt.NDArray[Any], spec: InputSpec, perturb: Perturb, ask: Ask, *, seed: int, steps: int = STEPS, device: str = "cpu") -> list[Fingerprint]:  # fmt: skip
     """Candidates by how well they fit, the best first.
 
     Args:
@@ -68,14 +68,15 @@ def fingerprints(candidates: Sequence[Teacher], probes: npt.NDArray[Any], spec: 
         ask: the student.
         seed: of the starts.
         steps: gradients a window.
+        device: where candidates are differentiated.
     """
     told = ask(probes).argmax(1)
-    found = [_of(c, probes, told, spec, perturb, ask, seed, steps) for c in candidates]
+    found = [_of(c, probes, told, spec, perturb, ask, seed, steps, device) for c in candidates]
     return sorted(found, key=lambda f: (-f.match, f.gini, f.teacher))
 
 
-def _of(candidate: Teacher, probes: npt.NDArray[Any], told: npt.NDArray[np.int64], spec: InputSpec, perturb: Perturb, ask: Ask, seed: int, steps: int) -> Fingerprint:  # fmt: skip
-    made = doubles(candidate, probes, spec, perturb, seed=seed, steps=steps)
+def _of(candidate: Teacher, probes: npt.NDArray[Any], told: npt.NDArray[np.int64], spec: InputSpec, perturb: Perturb, ask: Ask, seed: int, steps: int, device: str) -> Fingerprint:  # fmt: skip
+    made = doubles(candidate, probes, spec, perturb, seed=seed, steps=steps, device=device)
     answers = ask(made["windows"])
     labels = answers.argmax(1)
     blank = np.bincount(ask(made["start"]).argmax(1), minlength=answers.shape[1]).argmax()
@@ -84,7 +85,7 @@ def _of(candidate: Teacher, probes: npt.NDArray[Any], told: npt.NDArray[np.int64
     return Fingerprint(candidate.card.name, float((labels == told)[counts].mean()), int(counts.sum()), round(flat, 6))  # fmt: skip
 
 
-def doubles(candidate: Teacher, probes: npt.NDArray[Any], spec: InputSpec, perturb: Perturb, *, seed: int, steps: int = STEPS) -> Arrays:  # fmt: skip
+def doubles(candidate: Teacher, probes: npt.NDArray[Any], spec: InputSpec, perturb: Perturb, *, seed: int, steps: int = STEPS, device: str = "cpu") -> Arrays:  # fmt: skip
     """Windows from grey with the features of the probes, two with middling features, and the starts; cached.
 
     Returns:
@@ -95,11 +96,11 @@ def doubles(candidate: Teacher, probes: npt.NDArray[Any], spec: InputSpec, pertu
         "teacher": candidate.card.weights_digest, "spec": own.as_json(), "goal": "doubles", "steps": steps, "seed": seed,
         "probes": digest_arrays({"probes": probes}),
     }  # fmt: skip
-    return crafted(facts, lambda: _made(candidate, probes, own, perturb, seed, steps))
+    return crafted(facts, lambda: _made(candidate, probes, own, perturb, seed, steps, device))
 
 
-def _made(candidate: Teacher, probes: npt.NDArray[Any], spec: InputSpec, perturb: Perturb, seed: int, steps: int) -> Arrays:  # fmt: skip
-    eye = Eye(candidate, spec, len(candidate.card.stages), tapped(candidate.card)).calibrate(probes)  # fmt: skip
+def _made(candidate: Teacher, probes: npt.NDArray[Any], spec: InputSpec, perturb: Perturb, seed: int, steps: int, device: str) -> Arrays:  # fmt: skip
+    eye = Eye(candidate, spec, len(candidate.card.stages), tapped(candidate.card), device).calibrate(probes)  # fmt: skip
     rng = np.random.default_rng(seed)
     reach = (perturb.high - perturb.low) / 2
     grey = np.full(probes.shape, perturb.low + reach)

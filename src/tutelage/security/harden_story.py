@@ -19,6 +19,7 @@ from tutelage.pipeline import prepared
 from tutelage.report import evaluate_test, ship
 from tutelage.report.audits import render_harden
 from tutelage.run import Listener, Run, alone, metered, open_run, silent
+from tutelage.runtime import Runtime, open_runtime
 from tutelage.security.adaptive import besiege, plan
 from tutelage.security.control import choose_control
 from tutelage.security.inquiry import Inquiry
@@ -55,18 +56,23 @@ class Tried:
 
 def harden_run(
     folder: str | Path, *, preset: str = "quick", items: int | None = None, seeds: int = 3, seed: int = 0, remedies: Sequence[str] = (),
-    control: str | Teacher | None = None, teacher: Teacher | None = None, out: Path = Path("runs"), listener: Listener = silent,
+    control: str | Teacher | None = None, teacher: Teacher | None = None, out: Path = Path("runs"), device: str = "auto",
+    listener: Listener = silent,
 ) -> dict[str, Any]:  # fmt: skip
     """Harden the student of a finished fit, in a new folder below ``out/harden``; see ``tutelage.api.harden``."""
     original = read_original(Path(folder))
-    subject, chosen = open_subject(original.folder, teacher), preset_named(preset, items)
+    subject, chosen, runtime = (
+        open_subject(original.folder, teacher),
+        preset_named(preset, items),
+        open_runtime(device),
+    )
     _mendable(subject)
     options = original.asked("full", seed, None)
     args = {"source": original.source, "options": options.as_json(), "of": str(original.folder), "seeds": seeds, "preset": chosen.as_json()}  # fmt: skip
     run = open_run(out, "harden", original.folder.name, args, listener)
     with alone(run), metered(run), prepared(original.source, None, options, run, teacher) as lesson:
-        inquiry = _inquiry(subject, original, run, chosen, control, seed + FRESH)
-        start = prepare_start(lesson, subject)
+        inquiry = _inquiry(subject, original, run, chosen, control, seed + FRESH, runtime)
+        start = prepare_start(lesson, subject, runtime)
         tried = try_all(start, inquiry, _ladder(subject, remedies), range(seed, seed + seeds), run)  # fmt: skip
         best = max(tried, key=_worth)
         metrics = evaluate_test(lesson, best.trained[0])
@@ -93,11 +99,11 @@ def _mendable(subject: Subject) -> None:
         )  # fmt: skip
 
 
-def _inquiry(subject: Subject, original: Original, run: Run, preset: Preset, control: str | Teacher | None, seed: int) -> Inquiry:  # fmt: skip
+def _inquiry(subject: Subject, original: Original, run: Run, preset: Preset, control: str | Teacher | None, seed: int, runtime: Runtime) -> Inquiry:  # fmt: skip
     known = known_items(original.folder, subject.student)
     items = choose_items(known, subject.student, preset.items, seed)
     beside = choose_control(subject.teacher, control, items.references, subject.student.facts.spec, seed)  # fmt: skip
-    return Inquiry(subject, items, beside, preset, seed, run)
+    return Inquiry(subject, items, beside, preset, seed, run, device=runtime.device)
 
 
 def _ladder(subject: Subject, asked: Sequence[str]) -> tuple[Remedy, ...]:

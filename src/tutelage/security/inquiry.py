@@ -36,6 +36,7 @@ class Inquiry:
         seed: of every random choice.
         run: where progress goes.
         optimiser: of teacher-only attacks; see ``Pursuit``.
+        device: where networks are differentiated.
     """
 
     subject: Subject
@@ -45,6 +46,7 @@ class Inquiry:
     seed: int
     run: Run
     optimiser: str = "sign"
+    device: str = "cpu"
 
     @cached_property
     def examiner(self) -> Examiner:
@@ -103,7 +105,7 @@ class Inquiry:
         """Crafts on the public teacher, or on another."""
         held, spec = teacher or self.subject.teacher, self.subject.student.facts.spec
         own = spec if teacher is None else spec_for(held, spec)
-        return Crafter(held, own, self.perturb, self.seed)
+        return Crafter(held, own, self.perturb, self.seed, self.device)
 
     def pursuit(self, goal: str) -> Pursuit:
         """How gradients are followed; displacement must leave the point where its gradient is zero."""

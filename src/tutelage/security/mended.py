@@ -14,6 +14,7 @@ from tutelage.network.decision import FreezeDecision
 from tutelage.network.fold import fold_held
 from tutelage.network.stages import Network
 from tutelage.network.taps import Tapped
+from tutelage.runtime import Runtime
 from tutelage.security.consistency import tune_consistently
 from tutelage.security.eye import as_values
 from tutelage.security.relevant import reset_slice
@@ -43,6 +44,7 @@ class Start:
         head: the head to start from, and the stages that it reads.
         reads: these.
         twins: of the training items.
+        runtime: where students are trained.
     """
 
     lesson: Lesson
@@ -53,9 +55,10 @@ class Start:
     head: LinearHead
     reads: tuple[int, ...]
     twins: Twins
+    runtime: Runtime
 
 
-def prepare_start(lesson: Lesson, subject: Subject) -> Start:
+def prepare_start(lesson: Lesson, subject: Subject, runtime: Runtime) -> Start:
     """Items kept aside, the head that mending starts from, and the twins of the rest.
 
     A parent without tuned stages gives its head fitted anew without the items kept aside; else it gives its own.
@@ -71,8 +74,8 @@ def prepare_start(lesson: Lesson, subject: Subject) -> Start:
     views = lesson.views
     lesson.readable(0, inner.train, views)
     with lesson.run.phase("twins"):
-        twins = make_twins(lesson, subject.teacher, train, reads, subject.perturb, views, lesson.run)  # fmt: skip
-    return Start(lesson, subject, inner, train, validation, head, reads, twins)
+        twins = make_twins(lesson, subject.teacher, train, reads, subject.perturb, views, lesson.run, device=runtime.device)  # fmt: skip
+    return Start(lesson, subject, inner, train, validation, head, reads, twins, runtime)
 
 
 def mend(start: Start, remedy: Remedy, seed: int) -> Trained:
@@ -87,9 +90,10 @@ def mend(start: Start, remedy: Remedy, seed: int) -> Trained:
     unfold = fold_held(body, {"x": as_values(start.twins.plain[0][:2])})
     history = []
     with lesson.run.phase("mend"):
-        for record in tune_consistently(pupil, start.twins, remedy, rate_groups(network.stages, pupil, remedy.stage_decay), class_shares(lesson, start.train), seed):  # fmt: skip
+        for record in tune_consistently(pupil, start.twins, remedy, rate_groups(network.stages, pupil, remedy.stage_decay), class_shares(lesson, start.train), seed, start.runtime):  # fmt: skip
             lesson.run.log({"remedy": remedy.name, "seed": seed, **record})
             history.append(record)
+    pupil.cpu()
     unfold()
     network.model.eval().requires_grad_(False)
     return _finished(start, remedy, seed, network, pupil, tuple(history))

@@ -50,12 +50,14 @@ class Crafter:
         spec: the student's sizes with the teacher's own normalisation.
         perturb: of the modality.
         seed: of random starts.
+        device: where the teacher runs; no part of a set's name.
     """
 
     teacher: Teacher
     spec: InputSpec
     perturb: Perturb
     seed: int
+    device: str = "cpu"
 
     def craft(self, items: Items, goal: Goal, cut: int, reads: Sequence[int], budget: float, how: Pursuit, tell: Tell | None = None) -> Arrays:  # fmt: skip
         """Windows that look alike and mean something else to the teacher; from the cache, if they are there.
@@ -81,7 +83,7 @@ class Crafter:
         return crafted(facts, lambda: self._make(items, goal, cut, reads, budget, how, tell))
 
     def _make(self, items: Items, goal: Goal, cut: int, reads: Sequence[int], budget: float, how: Pursuit, tell: Tell | None) -> Arrays:  # fmt: skip
-        eye = Eye(self.teacher, self.spec, cut, reads).calibrate(items.references)
+        eye = Eye(self.teacher, self.spec, cut, reads, self.device).calibrate(items.references)
         if self.perturb.search is not None:
             return self._searched(items, goal, eye, budget, how.steps)
         losses = Goals(eye, items, goal)

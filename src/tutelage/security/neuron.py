@@ -24,15 +24,14 @@ SURE = 0.95
 """Confidence from which junk counts."""
 
 
-def junk(teacher: Teacher, spec: InputSpec, perturb: Perturb, like: npt.NDArray[Any], *, neurons: int, steps: int, seed: int) -> npt.NDArray[Any]:  # fmt: skip
+def junk(teacher: Teacher, spec: InputSpec, perturb: Perturb, like: npt.NDArray[Any], *, neurons: int, steps: int, seed: int, device: str = "cpu") -> npt.NDArray[Any]:  # fmt: skip
     """Windows of junk (neurons, ...) shaped ``like`` a window, one a neuron; from the cache, if they are there."""
     facts = {"teacher": teacher.card.weights_digest, "spec": spec.as_json(), "goal": "junk", "neurons": neurons, "steps": steps, "seed": seed}  # fmt: skip
-    return crafted(facts, lambda: _make(teacher, spec, perturb, like, neurons, steps, seed))["windows"]  # fmt: skip
+    return crafted(facts, lambda: _make(Eye(teacher, spec, len(teacher.card.stages), device=device), teacher.card.width, perturb, like, neurons, steps, seed))["windows"]  # fmt: skip
 
 
-def _make(teacher: Teacher, spec: InputSpec, perturb: Perturb, like: npt.NDArray[Any], neurons: int, steps: int, seed: int) -> Arrays:  # fmt: skip
-    eye = Eye(teacher, spec, len(teacher.card.stages))
-    chosen = np.random.default_rng(seed).permutation(teacher.card.width)[:neurons]
+def _make(eye: Eye, width: int, perturb: Perturb, like: npt.NDArray[Any], neurons: int, steps: int, seed: int) -> Arrays:  # fmt: skip
+    chosen = np.random.default_rng(seed).permutation(width)[:neurons]
     middle = (perturb.low + perturb.high) / 2
     blank = np.full((neurons, *like.shape), middle).astype(like.dtype)
 

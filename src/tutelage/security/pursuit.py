@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from tutelage.modality.perturb import Perturb
+from tutelage.runtime import keep_freed_memory
 from tutelage.security.eye import as_values
 
 BATCH = 32
@@ -78,6 +79,7 @@ def in_batches(count: int, made: Callable[[slice], npt.NDArray[Any]], tell: Call
         made: which rows -> their windows.
         tell: hears how many are done.
     """
+    keep_freed_memory()
     done = []
     for start in range(0, count, BATCH):
         rows = slice(start, min(start + BATCH, count))

@@ -41,7 +41,7 @@ def white_box(inquiry: Inquiry, teacher_rows: list[Row]) -> Reference:
         return searched(inquiry, teacher_rows)
     chosen = np.flatnonzero(inquiry.right)[:MOST]
     windows, truth = inquiry.items.windows[chosen], inquiry.items.truth[chosen]
-    glass, graded = Glass(inquiry.subject.student), inquiry.perturb.graded
+    glass, graded = Glass(inquiry.subject.student, inquiry.device), inquiry.perturb.graded
     draws, steps = inquiry.examiner.draws, inquiry.preset.white_steps
     rows = []
     for budget in inquiry.budgets:

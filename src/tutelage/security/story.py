@@ -14,6 +14,7 @@ from tutelage.files import write_json, write_text
 from tutelage.report.audits import render_audit
 from tutelage.report.thumbnails import write_pictures
 from tutelage.run import Listener, Run, alone, open_run, silent
+from tutelage.runtime import open_runtime
 from tutelage.security.attacks import (
     abstention,
     accidents,
@@ -41,16 +42,17 @@ from tutelage.teachers import Asked, Teacher, load_teacher
 def audit_run(
     folder: str | Path, *, preset: str = "standard", items: int | None = None, teacher: str | Teacher | None = None,
     control: str | Teacher | None = None, data: str | Path | None = None, candidates: Sequence[str] = (),
-    beside: str | Path | None = None, seed: int = 0, out: Path = Path("runs"), code: str | None = None, listener: Listener = silent,
+    beside: str | Path | None = None, seed: int = 0, out: Path = Path("runs"), code: str | None = None, device: str = "auto",
+    listener: Listener = silent,
 ) -> dict[str, Any]:  # fmt: skip
     """Audit the student in a run's folder, in a new folder below ``out/audit``; see ``tutelage.api.audit``."""
     chosen = preset_named(preset, items)
-    subject = open_subject(folder, teacher, code)
+    subject, runtime = open_subject(folder, teacher, code), open_runtime(device)
     place = Path(folder).absolute()
     args = {"run": str(place), "preset": chosen.as_json(), "seed": seed, "data": str(data) if data else None}  # fmt: skip
     run = open_run(out, "audit", place.name, args, listener)
     with alone(run):
-        inquiry = open_inquiry(subject, place, run, chosen, control, data, seed)
+        inquiry = open_inquiry(subject, place, run, chosen, control, data, seed, runtime.device)
         told = tell(inquiry, candidates, beside)
         shown, triptychs = pictures(inquiry)
         told["pictures"] = triptychs
@@ -62,14 +64,14 @@ def audit_run(
     return told
 
 
-def open_inquiry(subject: Subject, place: Path, run: Run, preset: Preset, control: str | Teacher | None, data: str | Path | None, seed: int) -> Inquiry:  # fmt: skip
+def open_inquiry(subject: Subject, place: Path, run: Run, preset: Preset, control: str | Teacher | None, data: str | Path | None, seed: int, device: str) -> Inquiry:  # fmt: skip
     """The items read, and the control chosen."""
     with run.phase("reading"):
         known = known_items(place, subject.student, data)
         items = choose_items(known, subject.student, preset.items, seed)
     with run.phase("control"):
         beside = choose_control(subject.teacher, control, items.references, subject.student.facts.spec, seed)  # fmt: skip
-    return Inquiry(subject, items, beside, preset, seed, run)
+    return Inquiry(subject, items, beside, preset, seed, run, device=device)
 
 
 def tell(inquiry: Inquiry, candidates: Sequence[str] = (), other: str | Path | None = None) -> dict[str, Any]:  # fmt: skip
@@ -102,7 +104,7 @@ def _fingerprints(inquiry: Inquiry, candidates: Sequence[str]) -> list[dict[str,
     spec = inquiry.subject.student.facts.spec
     teachers = [load_teacher(Asked(name, allow_licence=True, channels=spec.channels)) for name in candidates]  # fmt: skip
     probes = inquiry.items.first(inquiry.preset.pairs).windows
-    found = fingerprints(teachers, probes, spec, inquiry.perturb, lambda w: inquiry.examiner.scores(np.asarray(w))[0], seed=inquiry.seed)  # fmt: skip
+    found = fingerprints(teachers, probes, spec, inquiry.perturb, lambda w: inquiry.examiner.scores(np.asarray(w))[0], seed=inquiry.seed, device=inquiry.device)  # fmt: skip
     return [f.as_json() for f in found]
 
 

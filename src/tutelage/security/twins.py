@@ -43,7 +43,7 @@ class Twins:
     budgets: tuple[float, ...]
 
 
-def make_twins(lesson: Lesson, teacher: Teacher, indices: Sequence[int], reads: Sequence[int], perturb: Perturb, views: int, run: Run, steps: int = STEPS) -> Twins:  # fmt: skip
+def make_twins(lesson: Lesson, teacher: Teacher, indices: Sequence[int], reads: Sequence[int], perturb: Perturb, views: int, run: Run, steps: int = STEPS, device: str = "cpu") -> Twins:  # fmt: skip
     """Twins of training items: copies and displacement at the last cut, mimicry at an interior one.
 
     Args:
@@ -55,6 +55,7 @@ def make_twins(lesson: Lesson, teacher: Teacher, indices: Sequence[int], reads: 
         views: of each item, for the plain side.
         run: hears progress.
         steps: gradients an item.
+        device: where the teacher runs.
     """
     spec = lesson.activations.spec
     rows = lesson.activations.gather(0, indices, views).read(0, len(indices) * views)["x"]
@@ -63,7 +64,7 @@ def make_twins(lesson: Lesson, teacher: Teacher, indices: Sequence[int], reads: 
     depth, inner = len(teacher.card.stages), interior_cut(teacher.card, 0.7)
     low, high = perturb.graded, 2 * perturb.graded
     wanted: list[tuple[Goal, int, float]] = [("copy", depth, high), ("copy away", depth, low), ("mimic", inner, high), ("displace", depth, high)]  # fmt: skip
-    crafter, sets = Crafter(teacher, spec, perturb, lesson.seed), []
+    crafter, sets = Crafter(teacher, spec, perturb, lesson.seed, device), []
     for goal, cut, budget in wanted:
         how = Pursuit(steps, start=0.5)
         made = crafter.craft(items, goal, cut, reads, budget, how, lambda done, g=goal, c=cut: run.progress(f"twins: {g} at cut {c}", done, len(items)))  # type: ignore[misc]  # fmt: skip

@@ -28,14 +28,14 @@ def early_cut(teacher: Teacher) -> int:
     return max((k for k in range(1, len(teacher.card.stages)) if teacher.card.share(k) <= EARLY), default=1)  # fmt: skip
 
 
-def universal(teacher: Teacher, spec: InputSpec, perturb: Perturb, shape: tuple[int, ...], budget: float, *, steps: int, seed: int) -> npt.NDArray[np.float32]:  # fmt: skip
+def universal(teacher: Teacher, spec: InputSpec, perturb: Perturb, shape: tuple[int, ...], budget: float, *, steps: int, seed: int, device: str = "cpu") -> npt.NDArray[np.float32]:  # fmt: skip
     """The pattern, shaped as a window, of magnitude at most ``budget``; from the cache, if it is there."""
     facts = {"teacher": teacher.card.weights_digest, "spec": spec.as_json(), "goal": "universal", "budget": budget, "steps": steps, "seed": seed}  # fmt: skip
-    return crafted(facts, lambda: _make(teacher, spec, perturb, shape, budget, steps, seed))["pattern"]  # fmt: skip
+    return crafted(facts, lambda: _make(Eye(teacher, spec, early_cut(teacher), device=device), perturb, shape, budget, steps, seed))["pattern"]  # fmt: skip
 
 
-def _make(teacher: Teacher, spec: InputSpec, perturb: Perturb, shape: tuple[int, ...], budget: float, steps: int, seed: int) -> Arrays:  # fmt: skip
-    eye, rng = Eye(teacher, spec, early_cut(teacher)), torch.Generator().manual_seed(seed)
+def _make(eye: Eye, perturb: Perturb, shape: tuple[int, ...], budget: float, steps: int, seed: int) -> Arrays:  # fmt: skip
+    rng = torch.Generator().manual_seed(seed)
     pattern = budget * (2 * torch.rand(shape, generator=rng) - 1)
     velocity = torch.zeros(shape)
     for _ in range(steps):

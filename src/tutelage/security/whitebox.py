@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from tutelage.modality.perturb import Perturb
-from tutelage.network.stages import channels_last
+from tutelage.network.fold import Held
 from tutelage.network.taps import Tapped, joined
 from tutelage.security.eye import as_values
 from tutelage.security.pursuit import Losses, Pursuit, in_batches, inside, pursue, stream
@@ -31,20 +31,24 @@ class Glass(nn.Module):
 
     Engine and rounding are left out; what is found is always judged with them. Of a student that still knows its
     teacher's classes the gradient follows the new head.
+
+    Args:
+        student: on the processor.
+        device: where a copy of it runs; what goes in and what comes out is on the processor.
     """
 
-    def __init__(self, student: Student) -> None:
+    def __init__(self, student: Student, device: str = "cpu") -> None:
         super().__init__()
         stages = [stage.module for stage in student.network.stages]
         self.reads = student.facts.reads
         tapped = Tapped(stages, self.reads, first=student.teacher.prepare(student.facts.spec))
-        self.body = channels_last(tapped.eval().requires_grad_(False))
-        self.head = HeadModule(student.head).requires_grad_(False)
+        self.body = Held(tapped, device)
+        self.head = HeadModule(student.head).requires_grad_(False).to(device)
 
     def forward(self, values: Tensor) -> Tensor:
         """(N, ...) -> (N, C)."""
         logits: Tensor = self.head(joined(self.body({"x": values}), self.reads))
-        return logits
+        return logits.cpu()
 
 
 def pgd(logits: Logits, windows: npt.NDArray[Any], truth: npt.NDArray[np.int64], budget: float, perturb: Perturb, *, steps: int = 20, seed: int = 0, draws: int = 1) -> npt.NDArray[Any]:  # fmt: skip

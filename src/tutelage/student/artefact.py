@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tutelage.errors import ArtefactError
-from tutelage.features.engine import Compiled, Program, engine
+from tutelage.features.choice import at_hand
+from tutelage.features.engine import Compiled, EngineSpec, Program, engine
 from tutelage.features.extract import Extractor
 from tutelage.features.ragged import row_layout
 from tutelage.files import (
@@ -76,9 +77,20 @@ class Student:
         return self.facts.classes + self.facts.kept
 
     @cached_property
+    def engine(self) -> EngineSpec:
+        """What it runs in: the engine that it was made with, if this machine has that device; see ``at_hand``."""
+        return at_hand(self.facts.engine)
+
+    @property
+    def stands_in(self) -> str:
+        """A sentence, where another engine answers than the one that it was made with; else empty."""
+        made = self.facts.engine
+        return "" if self.engine == made else f"it was made with {made} on {made.device}, which is not here: {self.engine} on {self.engine.device} stands in"  # fmt: skip
+
+    @cached_property
     def extractor(self) -> Extractor:
         """What turns items into activations at the cut; compiled once for all that is asked."""
-        return Extractor(self.teacher, self.facts.frozen, self.facts.spec, self.facts.engine)
+        return Extractor(self.teacher, self.facts.frozen, self.facts.spec, self.engine)
 
     @property
     def network(self) -> Network:
@@ -90,7 +102,7 @@ class Student:
         """What runs between the cut and the head, compiled; None in ``deep`` mode."""
         if self.facts.cut == len(self.facts.card.stages):
             return None
-        return engine(self.facts.engine)(self._tail_program())
+        return engine(self.engine)(self._tail_program())
 
     def _tail_program(self) -> Program:
         cut, spec = self.facts.frozen, self.facts.spec

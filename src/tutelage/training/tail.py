@@ -90,10 +90,11 @@ def tune_tail(lesson: Lesson, decision: FreezeDecision, recipe: Recipe, runtime:
             lesson.run.log(record)
             history.append(dict(record))
         after = logits_of(pupil, judged, runtime)
+    pupil.cpu()
     unfold()
     fold_in()
     remember_rate(lesson, cut, len(train), history if math.isinf(deadline) else [])
-    network.model.cpu().eval()
+    network.model.eval()
     before = head.logits(lesson.features(validation, reads))
     return Tuned(
         network, pupil.head.linear_head(), reads, train, validation, tuple(history), before, after, trainable,
