@@ -37,7 +37,7 @@ class Eye(nn.Module):
         spec: how windows are made.
         cut: stages that run, 1..L.
         reads: stages up to the cut whose pooled output is compared too.
-        device: where they run; what goes in and what comes out is on the processor.
+        device: where they run, and where looks are.
     """
 
     def __init__(self, teacher: Teacher, spec: InputSpec, cut: int, reads: Sequence[int] = (), device: str = "cpu") -> None:  # fmt: skip
@@ -48,6 +48,11 @@ class Eye(nn.Module):
         tapped = Tapped(stages, self.reads, first=teacher.prepare(spec))
         self.tapped = Held(tapped, device)
         self.scales: list[Tensor] = []
+
+    @property
+    def device(self) -> str:
+        """Where it runs."""
+        return self.tapped.device
 
     def calibrate(self, windows: npt.NDArray[Any], batch: int = 32) -> Eye:
         """Learn how much each channel varies; returns itself.
@@ -65,7 +70,7 @@ class Eye(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         """Windows as numbers (N, ...) -> (N, F)."""
-        return self._side_by_side(self._parts({"x": values})).cpu()
+        return self._side_by_side(self._parts({"x": values}))
 
     def _side_by_side(self, parts: list[Tensor]) -> Tensor:
         scaled = [p * s for p, s in zip(parts, self.scales, strict=True)] if self.scales else parts
@@ -84,8 +89,7 @@ class Eye(nn.Module):
         """Windows (N, ...) -> (N, F), without gradients."""
         starts = range(0, len(windows), batch)
         parts = [
-            self._side_by_side(self._parts(self._batch(windows[i : i + batch]))).cpu()
-            for i in starts
+            self._side_by_side(self._parts(self._batch(windows[i : i + batch]))) for i in starts
         ]
         return torch.cat(parts)
 

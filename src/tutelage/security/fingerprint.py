@@ -109,8 +109,8 @@ def _made(candidate: Teacher, probes: npt.NDArray[Any], spec: InputSpec, perturb
     looks = eye.look(probes)
     middle = looks.mean(0, keepdim=True).expand(2, -1)
     return {
-        "windows": pursue(_towards(eye, looks), start, reach, perturb, how, seed),
-        "flat": pursue(_towards(eye, middle), start[:2], reach, perturb, how, seed), "start": start,
+        "windows": pursue(_towards(eye, looks), start, reach, perturb, how, seed, device=device),
+        "flat": pursue(_towards(eye, middle), start[:2], reach, perturb, how, seed, device=device), "start": start,
     }  # fmt: skip
 
 

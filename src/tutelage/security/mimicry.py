@@ -87,7 +87,9 @@ class Crafter:
         if self.perturb.search is not None:
             return self._searched(items, goal, eye, budget, how.steps)
         losses = Goals(eye, items, goal)
-        windows = pursue(losses, items.windows, budget, self.perturb, how, self.seed, tell)
+        windows = pursue(
+            losses, items.windows, budget, self.perturb, how, self.seed, tell, eye.device
+        )
         return {"windows": windows, "residual": losses.residual(windows)}
 
     def _searched(self, items: Items, goal: Goal, eye: Eye, budget: float, rounds: int) -> Arrays:
@@ -133,7 +135,9 @@ class Goals:
     def _margin(self, logits: Tensor, rows: slice) -> Tensor:
         """By how much the adversary's own head prefers what is wanted: the target, or anything but the truth."""
         away = self.goal == "copy away"
-        aim = torch.from_numpy((self.items.truth if away else self.items.targets)[rows])
+        aim = torch.from_numpy((self.items.truth if away else self.items.targets)[rows]).to(
+            logits.device
+        )
         own = logits.gather(1, aim[:, None])[:, 0]
         others = logits.scatter(1, aim[:, None], -torch.inf).amax(1)
         margin: Tensor = own - others
@@ -160,7 +164,7 @@ class Goals:
         @torch.no_grad()
         def loss(windows: npt.NDArray[Any]) -> npt.NDArray[np.floating]:
             looks = self.eye.look(windows)
-            found: npt.NDArray[np.floating] = torch.cat([self.judged(look[None], slice(row, row + 1)) for look in looks]).numpy()  # fmt: skip
+            found: npt.NDArray[np.floating] = torch.cat([self.judged(look[None], slice(row, row + 1)) for look in looks]).cpu().numpy()  # fmt: skip
             return found
 
         return loss
@@ -173,7 +177,7 @@ class Goals:
             rows = slice(start, min(start + BATCH, len(windows)))
             found = self.judged(self.eye.look(windows[rows]), rows)
             parts.append(-found if self.goal == "displace" else found)
-        return torch.cat(parts).numpy().astype(np.float32)
+        return torch.cat(parts).cpu().numpy().astype(np.float32)
 
 
 def one(items: Items, target: int) -> int:
@@ -184,16 +188,16 @@ def one(items: Items, target: int) -> int:
 def own_head(looks: Tensor, items: Items) -> Callable[[Tensor], Tensor]:
     """Ridge regression on the looks of the references, to 0 and 1: (N, F) -> (N, C)."""
     centre = looks.mean(0)
-    rows, truth = looks - centre, torch.from_numpy(items.reference_truth)
+    rows, truth = looks - centre, torch.from_numpy(items.reference_truth).to(looks.device)
     wanted = nn.functional.one_hot(truth, len(items.classes)).float()
     gram = rows @ rows.T
     ridge = RIDGE * gram.diagonal().mean()
-    weight = rows.T @ torch.linalg.solve(gram + ridge * torch.eye(len(rows)), wanted - wanted.mean(0))  # fmt: skip
+    weight = rows.T @ torch.linalg.solve(gram + ridge * torch.eye(len(rows), device=rows.device), wanted - wanted.mean(0))  # fmt: skip
     bias = wanted.mean(0)
     return lambda x: (x - centre) @ weight + bias
 
 
 def class_looks(looks: Tensor, items: Items) -> dict[int, Tensor]:
     """The mean look of each class's references."""
-    truth = torch.from_numpy(items.reference_truth)
+    truth = torch.from_numpy(items.reference_truth).to(looks.device)
     return {c: looks[truth == c].mean(0) for c in np.unique(items.reference_truth).tolist()}

@@ -43,7 +43,7 @@ def _make(eye: Eye, width: int, perturb: Perturb, like: npt.NDArray[Any], neuron
 
     whole = (perturb.high - perturb.low) / 2
     how = Pursuit(steps, start=0.1)
-    return {"windows": pursue(losses, blank, whole, perturb, how, seed)}
+    return {"windows": pursue(losses, blank, whole, perturb, how, seed, device=eye.device)}
 
 
 def sure_share(probabilities: npt.NDArray[np.float64]) -> tuple[int, int]:

@@ -53,7 +53,7 @@ def _batch(losses: Callable[[Tensor], Tensor], windows: npt.NDArray[Any], budget
     best, lowest = origin.clone(), torch.full((len(origin),), float("inf"))
     for _ in range(steps):
         values = perturb.low + reach * (torch.tanh(base + free) + 1) / 2
-        found, far = losses(values), perturb.relaxed(values, origin)
+        found, far = losses(values).cpu(), perturb.relaxed(values, origin)
         over = (far / budget - 1).clamp_min(0)
         optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward((found + penalty * over**2).sum())

@@ -49,7 +49,7 @@ class Pursuit:
         return dict(vars(self))
 
 
-def pursue(losses: Losses, windows: npt.NDArray[Any], budget: float, perturb: Perturb, how: Pursuit, seed: int, tell: Callable[[int], None] | None = None) -> npt.NDArray[Any]:  # fmt: skip
+def pursue(losses: Losses, windows: npt.NDArray[Any], budget: float, perturb: Perturb, how: Pursuit, seed: int, tell: Callable[[int], None] | None = None, device: str = "cpu") -> npt.NDArray[Any]:  # fmt: skip
     """Windows inside the budget, settled, at which the losses are small.
 
     Args:
@@ -59,15 +59,16 @@ def pursue(losses: Losses, windows: npt.NDArray[Any], budget: float, perturb: Pe
         how: the pursuit.
         seed: of random starts; each batch has its own stream.
         tell: hears how many items are done.
+        device: where the losses are.
 
     Returns:
         (N, ...) in the dtype of the originals.
     """
 
     def made(rows: slice) -> npt.NDArray[Any]:
-        origin = as_values(windows[rows])
+        origin = as_values(windows[rows]).to(device)
         best = _batch(lambda v: losses(v, rows), origin, budget, perturb, how, stream(seed, rows))
-        return perturb.settle(best.numpy(), windows[rows], budget)
+        return perturb.settle(best.cpu().numpy(), windows[rows], budget)
 
     return in_batches(len(windows), made, tell)
 
@@ -101,9 +102,9 @@ def inside(values: Tensor, origin: Tensor, budget: float, perturb: Perturb) -> T
 
 
 def _batch(losses: Callable[[Tensor], Tensor], origin: Tensor, budget: float, perturb: Perturb, how: Pursuit, rng: torch.Generator) -> Tensor:  # fmt: skip
-    draw = torch.rand(origin.shape, generator=rng) * 2 - 1
+    draw = torch.rand(origin.shape, generator=rng).to(origin.device) * 2 - 1
     values = inside(origin + how.start * budget * draw, origin, budget, perturb)
-    best, lowest = values.clone(), torch.full((len(origin),), math.inf)
+    best, lowest = values.clone(), torch.full((len(origin),), math.inf, device=origin.device)
     mover = _Mover(how, budget, len(origin))
     for step in range(how.steps + 1):
         at = values.detach().requires_grad_(step < how.steps)

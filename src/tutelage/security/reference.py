@@ -45,10 +45,10 @@ def white_box(inquiry: Inquiry, teacher_rows: list[Row]) -> Reference:
     draws, steps = inquiry.examiner.draws, inquiry.preset.white_steps
     rows = []
     for budget in inquiry.budgets:
-        moved = pgd(glass, windows, truth, budget, inquiry.perturb, steps=steps, seed=inquiry.seed, draws=draws)  # fmt: skip
+        moved = pgd(glass, windows, truth, budget, inquiry.perturb, steps=steps, seed=inquiry.seed, draws=draws, device=glass.device)  # fmt: skip
         rows.append(_row(inquiry, "pgd", moved, truth, budget))
     if inquiry.preset.all_budgets:
-        moved = apgd(glass, windows, truth, graded, inquiry.perturb, steps=steps, seed=inquiry.seed, draws=draws)  # fmt: skip
+        moved = apgd(glass, windows, truth, graded, inquiry.perturb, steps=steps, seed=inquiry.seed, draws=draws, device=glass.device)  # fmt: skip
         rows.append(_row(inquiry, "apgd", moved, truth, graded))
     moved = square(lambda w: inquiry.examiner.scores(w)[0], windows, truth, graded, inquiry.perturb, queries=inquiry.preset.queries, seed=inquiry.seed)  # fmt: skip
     rows.append(_row(inquiry, "square", moved, truth, graded))
@@ -89,8 +89,8 @@ def _evidence(inquiry: Inquiry, rows: list[Row], teacher_rows: list[Row], glass:
     perturb, few = inquiry.perturb, slice(0, FEW)
     graded, sanity = perturb.graded, perturb.sanity
     ask = inquiry.examiner.answers
-    still = pursue(lambda v, r: -glass(v).amax(1), windows[few], 0.0, perturb, Pursuit(1, start=1.0), inquiry.seed)  # fmt: skip
-    hard = pgd(glass, windows[few], truth[few], sanity, perturb, steps=10, seed=inquiry.seed, draws=inquiry.examiner.draws)  # fmt: skip
+    still = pursue(lambda v, r: -glass(v).amax(1), windows[few], 0.0, perturb, Pursuit(1, start=1.0), inquiry.seed, device=glass.device)  # fmt: skip
+    hard = pgd(glass, windows[few], truth[few], sanity, perturb, steps=10, seed=inquiry.seed, draws=inquiry.examiner.draws, device=glass.device)  # fmt: skip
     many = len(truth)
     whites = [r for r in rows if r.attack in ("pgd", "apgd") and r.budget == graded]
     own = [r for r in teacher_rows if r.budget == graded and not r.targeted and r.measure == "linf"]

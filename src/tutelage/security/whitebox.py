@@ -34,7 +34,7 @@ class Glass(nn.Module):
 
     Args:
         student: on the processor.
-        device: where a copy of it runs; what goes in and what comes out is on the processor.
+        device: where a copy of it runs, and where logits are.
     """
 
     def __init__(self, student: Student, device: str = "cpu") -> None:
@@ -45,13 +45,18 @@ class Glass(nn.Module):
         self.body = Held(tapped, device)
         self.head = HeadModule(student.head).requires_grad_(False).to(device)
 
+    @property
+    def device(self) -> str:
+        """Where logits are."""
+        return self.body.device
+
     def forward(self, values: Tensor) -> Tensor:
         """(N, ...) -> (N, C)."""
         logits: Tensor = self.head(joined(self.body({"x": values}), self.reads))
-        return logits.cpu()
+        return logits
 
 
-def pgd(logits: Logits, windows: npt.NDArray[Any], truth: npt.NDArray[np.int64], budget: float, perturb: Perturb, *, steps: int = 20, seed: int = 0, draws: int = 1) -> npt.NDArray[Any]:  # fmt: skip
+def pgd(logits: Logits, windows: npt.NDArray[Any], truth: npt.NDArray[np.int64], budget: float, perturb: Perturb, *, steps: int = 20, seed: int = 0, draws: int = 1, device: str = "cpu") -> npt.NDArray[Any]:  # fmt: skip
     """Settled windows inside the budget that the network answers wrongly, where it could be made to.
 
     Args:
@@ -63,19 +68,22 @@ def pgd(logits: Logits, windows: npt.NDArray[Any], truth: npt.NDArray[np.int64],
         seed: of the random start.
         draws: forward passes that a gradient is averaged over; more than one for a random network (Athalye et
             al., ICML 2018).
+        device: where logits are.
     """
     loss, how = _averaged(logits, truth, draws), Pursuit(steps, momentum=0.0, stride=5.0, start=1.0)
-    return pursue(lambda v, rows: -loss(v, rows), windows, budget, perturb, how, seed)
+    return pursue(
+        lambda v, rows: -loss(v, rows), windows, budget, perturb, how, seed, device=device
+    )
 
 
-def apgd(logits: Logits, windows: npt.NDArray[Any], truth: npt.NDArray[np.int64], budget: float, perturb: Perturb, *, steps: int = 40, seed: int = 0, draws: int = 1) -> npt.NDArray[Any]:  # fmt: skip
+def apgd(logits: Logits, windows: npt.NDArray[Any], truth: npt.NDArray[np.int64], budget: float, perturb: Perturb, *, steps: int = 40, seed: int = 0, draws: int = 1, device: str = "cpu") -> npt.NDArray[Any]:  # fmt: skip
     """APGD on the cross-entropy; arguments and result as of ``pgd``."""
     loss = _averaged(logits, truth, draws)
 
     def made(rows: slice) -> npt.NDArray[Any]:
-        origin = as_values(windows[rows])
+        origin = as_values(windows[rows]).to(device)
         best = _apgd_batch(lambda v: loss(v, rows), origin, budget, perturb, steps, stream(seed, rows))  # fmt: skip
-        return perturb.settle(best.numpy(), windows[rows], budget)
+        return perturb.settle(best.cpu().numpy(), windows[rows], budget)
 
     return in_batches(len(windows), made)
 
@@ -91,13 +99,13 @@ def _averaged(logits: Logits, truth: npt.NDArray[np.int64], draws: int) -> Losse
 
 
 def _apgd_batch(loss: Callable[[Tensor], Tensor], origin: Tensor, budget: float, perturb: Perturb, steps: int, rng: torch.Generator) -> Tensor:  # fmt: skip
-    many, shape = len(origin), (-1, *[1] * (origin.ndim - 1))
-    draw = 2 * torch.rand(origin.shape, generator=rng) - 1
+    many, shape, at = len(origin), (-1, *[1] * (origin.ndim - 1)), origin.device
+    draw = 2 * torch.rand(origin.shape, generator=rng).to(at) - 1
     now = inside(origin + budget * draw, origin, budget, perturb)
-    before, size = now.clone(), torch.full((many,), 2.0 * budget)
+    before, size = now.clone(), torch.full((many,), 2.0 * budget, device=at)
     value, slope = _graded(loss, now)
     best, top = now.clone(), value.clone()
-    top_slope, rises, kept_top, kept_size = slope.clone(), torch.zeros(many), top.clone(), size.clone()  # fmt: skip
+    top_slope, rises, kept_top, kept_size = slope.clone(), torch.zeros(many, device=at), top.clone(), size.clone()  # fmt: skip
     looks = _checkpoints(steps)
     last_look = 0
     for step in range(1, steps + 1):
@@ -118,7 +126,7 @@ def _apgd_batch(loss: Callable[[Tensor], Tensor], origin: Tensor, budget: float,
             halve = stuck | idle
             size[halve] /= 2
             now[halve], slope[halve], value[halve] = best[halve], top_slope[halve], top[halve]
-            rises, last_look = torch.zeros(many), step
+            rises, last_look = torch.zeros(many, device=at), step
     return best
 
 
@@ -139,7 +147,7 @@ def _graded(loss: Callable[[Tensor], Tensor], values: Tensor) -> tuple[Tensor, T
 
 
 def _lost(logits: Tensor, truth: Tensor) -> Tensor:
-    return nn.functional.cross_entropy(logits, truth, reduction="none")
+    return nn.functional.cross_entropy(logits, truth.to(logits.device), reduction="none")
 
 
 def slope_sizes(logits: Logits, windows: npt.NDArray[Any], truth: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:  # fmt: skip
