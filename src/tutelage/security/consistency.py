@@ -1,15 +1,18 @@
 """The remedy's training: an item and its crafted twin must be seen alike, and both as their class.
 
-``loss = CE(item) + CE(twin) + pull |S(twin) - S(item)|^2 + push max(0, cap - |S(item) - T(item)|)^2``
+``loss = label (CE(item) + CE(twin)) + pull |S(twin) - P(item)|^2 + hold |S(item) - P(item)|^2 + push max(0, 1 - |S(item) - P(item)| / cap)^2``
 
-with features as the head scales them, per stage that it reads. All stages learn, under held normalisation
-statistics; the head starts as it was fitted (LP-FT). ``cap`` is the mean distance between classes, so that it needs no dial.
+with features as the head scales them, P those of the parent, squares in units of how items differ from their mean.
+All stages learn, under held normalisation statistics; the head starts as it was fitted (LP-FT). ``cap`` is the mean
+distance between classes, so that it needs no dial. With ``hold`` it is FARE's loss (Schlarmann et al., ICML 2024), on twins
+that are crafted once on the teacher.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -30,7 +33,7 @@ BATCH = 16
 """Items a step; each brings its twin."""
 
 
-def tune_consistently(pupil: Pupil, twins: Twins, remedy: Remedy, groups: list[dict[str, Any]], weights: npt.NDArray[np.float64], seed: int, runtime: Runtime) -> Iterator[dict[str, Any]]:  # fmt: skip
+def tune_consistently(pupil: Pupil, twins: Twins, remedy: Remedy, groups: list[dict[str, Any]], weights: npt.NDArray[np.float64], seed: int, runtime: Runtime, parent: Parent | None = None) -> Iterator[dict[str, Any]]:  # fmt: skip
     """Train to the end of the schedule; yields a record an epoch.
 
     Args:
@@ -48,7 +51,7 @@ def tune_consistently(pupil: Pupil, twins: Twins, remedy: Remedy, groups: list[d
     keep_freed_memory()
     channels_last(runtime.prepare(pupil))
     optimiser = torch.optim.AdamW(groups, weight_decay=0.01)
-    away = _Away(pupil, twins, runtime) if remedy.push else None
+    parent = parent or Parent.of(pupil, twins, runtime)
     steps = math.ceil(len(twins.truth) / BATCH)
     for epoch in range(1, remedy.epochs + 1):
         rng = np.random.default_rng([seed, epoch])
@@ -61,27 +64,25 @@ def tune_consistently(pupil: Pupil, twins: Twins, remedy: Remedy, groups: list[d
                 remedy.learning_rate,
                 ((epoch - 1) * steps + step) / (remedy.epochs * steps),
             )
-            total += _step(pupil, twins, chosen, remedy, optimiser, weights, rng, away, runtime)
+            total += _step(pupil, twins, chosen, remedy, optimiser, weights, rng, parent, runtime)
         yield {"epoch": epoch, "left": remedy.epochs - epoch, **dict(zip(("item", "twin", "apart"), (total / steps).tolist(), strict=True))}  # fmt: skip
 
 
-def _step(pupil: Pupil, twins: Twins, chosen: npt.NDArray[np.int64], remedy: Remedy, optimiser: torch.optim.Optimizer, weights: npt.NDArray[np.float64], rng: np.random.Generator, away: _Away | None, runtime: Runtime) -> npt.NDArray[np.float64]:  # fmt: skip
-    view = rng.integers(0, len(twins.plain), len(chosen))
-    which = rng.integers(0, len(twins.crafted), len(chosen))
-    items = np.concatenate([twins.plain[view, chosen], twins.plain[0, chosen], twins.crafted[which, chosen]])  # fmt: skip
-    items = items[len(chosen) :] if (view == 0).all() else items
+def _step(pupil: Pupil, twins: Twins, chosen: npt.NDArray[np.int64], remedy: Remedy, optimiser: torch.optim.Optimizer, weights: npt.NDArray[np.float64], rng: np.random.Generator, parent: Parent, runtime: Runtime) -> npt.NDArray[np.float64]:  # fmt: skip
+    which, many = rng.integers(0, len(twins.crafted), len(chosen)), len(chosen)
+    view = twins.seen[which]
+    items = np.concatenate([twins.plain[view, chosen], twins.crafted[which, chosen]])
     features = _features(pupil, items, runtime)
     logits = features @ pupil.head.weight + pupil.head.bias
-    truth = torch.from_numpy(np.tile(twins.truth[chosen], len(items) // len(chosen))).to(
-        runtime.device
-    )
+    truth = torch.from_numpy(np.tile(twins.truth[chosen], 2)).to(runtime.device)
     each = nn.functional.cross_entropy(logits, truth, weight=torch.tensor(weights, dtype=torch.float32, device=runtime.device), reduction="none")  # fmt: skip
-    many = len(chosen)
-    plain, twin = each[:-many].mean(), each[-many:].mean()
-    apart = ((features[-many:] - features[-2 * many : -many].detach()) ** 2).sum(1).mean() / (len(pupil.reads) + 1)  # fmt: skip
-    loss = plain + twin + remedy.pull * apart
-    if away is not None:
-        loss = loss + remedy.push * away.lack(features[-2 * many : -many], chosen)
+    plain, twin = each[:many].mean(), each[many:].mean()
+    before = parent.features[view, chosen].to(runtime.device)
+    held, apart = (((part - before) ** 2).sum(1).mean() / parent.spread for part in (features[:many], features[many:]))  # fmt: skip
+    loss = remedy.label * (plain + twin) + remedy.pull * apart + remedy.hold * held
+    if remedy.push:
+        far = (features[:many] - before).norm(dim=1)
+        loss = loss + remedy.push * (1 - far / parent.cap).clamp_min(0).square().mean()
     if not torch.isfinite(loss):
         raise TrainingError("diverged", given=f"the loss became {float(loss)} while hardening", expected="a finite loss", next="Report the data set's shape.")  # fmt: skip
     optimiser.zero_grad(set_to_none=True)
@@ -96,21 +97,26 @@ def _features(pupil: Pupil, items: npt.NDArray[Any], runtime: Runtime) -> Tensor
     return pupil.head.scaled(joined(seen, pupil.reads))
 
 
-class _Away:
-    """The hinge: how much a batch lacks to be as far from the teacher as classes are from each other."""
+@dataclass(frozen=True)
+class Parent:
+    """What the pupil said before it was touched.
 
-    def __init__(self, pupil: Pupil, twins: Twins, runtime: Runtime) -> None:
-        with torch.no_grad():
-            windows = twins.plain[0]
-            parts = [_features(pupil, windows[i : i + 32], runtime) for i in range(0, len(windows), 32)]  # fmt: skip
-        self.before = torch.cat(parts)
-        truth = torch.from_numpy(twins.truth).to(runtime.device)
-        means = torch.stack(
-            [self.before[truth == c].mean(0) for c in np.unique(twins.truth).tolist()]
-        )
-        self.cap = float(torch.pdist(means).mean())
+    Attributes:
+        features: (V, N, D) of the views, as the head scales them.
+        spread: mean squared distance of items from their mean.
+        cap: mean distance between the means of classes.
+    """
 
-    def lack(self, features: Tensor, chosen: npt.NDArray[np.int64]) -> Tensor:
-        far = (features - self.before[torch.from_numpy(chosen).to(features.device)]).norm(dim=1)
-        lacking: Tensor = ((self.cap - far).clamp_min(0) / self.cap).square().mean()
-        return lacking
+    features: Tensor
+    spread: float
+    cap: float
+
+    @classmethod
+    @torch.no_grad()
+    def of(cls, pupil: Pupil, twins: Twins, runtime: Runtime) -> Parent:
+        """Of a pupil where it is."""
+        views = [torch.cat([_features(pupil, rows[i : i + 32], runtime).cpu() for i in range(0, len(rows), 32)]) for rows in twins.plain]  # fmt: skip
+        features, truth = torch.stack(views), torch.from_numpy(twins.truth)
+        means = torch.stack([features[0][truth == c].mean(0) for c in np.unique(twins.truth)])
+        spread = ((features[0] - features[0].mean(0)) ** 2).sum(1).mean()
+        return cls(features, float(spread), float(torch.pdist(means).mean()))

@@ -7,15 +7,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 
 from tutelage.data import Parts, carve_validation
+from tutelage.heads.choose import class_weights, fit_heads
 from tutelage.heads.linear import LinearHead
+from tutelage.heads.rows import ArrayRows, TrainingRows
 from tutelage.network.decision import FreezeDecision
 from tutelage.network.fold import fold_held
 from tutelage.network.stages import Network
-from tutelage.network.taps import Tapped
+from tutelage.network.taps import Tapped, joined
 from tutelage.runtime import Runtime
-from tutelage.security.consistency import tune_consistently
+from tutelage.security.consistency import Parent, tune_consistently
 from tutelage.security.eye import as_values
 from tutelage.security.relevant import reset_slice
 from tutelage.security.remedies import Remedy
@@ -27,6 +30,9 @@ from tutelage.training.loop import HeadModule, Pupil
 from tutelage.training.recipe import recipe_for
 from tutelage.training.tail import Tuned, class_shares, rate_groups
 from tutelage.training.train import finished
+
+VIEWS = 4
+"""Of each training item; the plain one first."""
 
 HELD = 0.15
 """Share of the training groups that is kept aside, to calibrate on."""
@@ -44,6 +50,7 @@ class Start:
         head: the head to start from, and the stages that it reads.
         reads: these.
         twins: of the training items.
+        parent: what the parent says of them.
         runtime: where students are trained.
     """
 
@@ -55,6 +62,7 @@ class Start:
     head: LinearHead
     reads: tuple[int, ...]
     twins: Twins
+    parent: Parent
     runtime: Runtime
 
 
@@ -71,38 +79,73 @@ def prepare_start(lesson: Lesson, subject: Subject, runtime: Runtime) -> Start:
         head, reads = choice.head, choice.reads
     else:
         head, reads = student.head, student.facts.reads
-    views = lesson.views
+    views = VIEWS if lesson.teacher.modality.random_views else 1
     lesson.readable(0, inner.train, views)
     with lesson.run.phase("twins"):
         twins = make_twins(lesson, subject.teacher, train, reads, subject.perturb, views, lesson.run, device=runtime.device)  # fmt: skip
-    return Start(lesson, subject, inner, train, validation, head, reads, twins, runtime)
+    pupil = _pupil(lesson, student.teacher.fresh(), head, reads)
+    runtime.prepare(pupil)
+    parent = Parent.of(pupil, twins, runtime)
+    return Start(lesson, subject, inner, train, validation, head, reads, twins, parent, runtime)
+
+
+def _pupil(lesson: Lesson, network: Network, head: LinearHead, reads: tuple[int, ...]) -> Pupil:
+    """From windows to logits: a network under a head, in eval mode."""
+    body = Tapped([stage.module for stage in network.stages], reads, 0, lesson.teacher.prepare(lesson.activations.spec))  # fmt: skip
+    return Pupil(body, HeadModule(head), reads).eval()
 
 
 def mend(start: Start, remedy: Remedy, seed: int) -> Trained:
     """Train one student; its trunk is no longer the teacher's, so its cut is 0."""
     lesson, network = start.lesson, start.subject.student.teacher.fresh()
     network.model.requires_grad_(True)
-    body = Tapped([stage.module for stage in network.stages], start.reads, 0, lesson.teacher.prepare(lesson.activations.spec))  # fmt: skip
-    pupil = Pupil(body, HeadModule(start.head), start.reads)
-    pupil.eval()
+    pupil = _pupil(lesson, network, start.head, start.reads)
     if remedy.reset:
-        reset_slice(body, start.twins.plain[0], remedy.reset)
-    unfold = fold_held(body, {"x": as_values(start.twins.plain[0][:2])})
+        reset_slice(pupil.tail, start.twins.plain[0], remedy.reset)
+    unfold = fold_held(pupil.tail, {"x": as_values(start.twins.plain[0][:2])})
     history = []
     with lesson.run.phase("mend"):
-        for record in tune_consistently(pupil, start.twins, remedy, rate_groups(network.stages, pupil, remedy.stage_decay), class_shares(lesson, start.train), seed, start.runtime):  # fmt: skip
+        for record in tune_consistently(pupil, start.twins, remedy, rate_groups(network.stages, pupil, remedy.stage_decay), class_shares(lesson, start.train), seed, start.runtime, start.parent):  # fmt: skip
             lesson.run.log({"remedy": remedy.name, "seed": seed, **record})
             history.append(record)
+    head = _refitted(start, pupil) if remedy.refit else pupil.cpu().head.linear_head()
     pupil.cpu()
     unfold()
     network.model.eval().requires_grad_(False)
-    return _finished(start, remedy, seed, network, pupil, tuple(history))
+    return _finished(start, remedy, seed, network, head, tuple(history))
 
 
-def _finished(start: Start, remedy: Remedy, seed: int, network: Network, pupil: Pupil, history: Sequence[dict[str, Any]]) -> Trained:  # fmt: skip
+@torch.no_grad()
+def _refitted(start: Start, pupil: Pupil) -> LinearHead:
+    """A head in closed form on what the mended network says of the items and their twins."""
+    twins, lesson = start.twins, start.lesson
+    pupil.eval()
+    rows = np.concatenate([*twins.plain, *twins.crafted])
+    seen = [joined(pupil.tail({"x": as_values(rows[i : i + 32]).to(start.runtime.device)}), pupil.reads).cpu() for i in range(0, len(rows), 32)]  # fmt: skip
+    many, items = len(rows) // len(twins.truth), np.arange(len(twins.truth))
+    targets = lesson.task.targets(lesson.labels(start.train), lesson.classes)
+    weights = class_weights(targets) / many
+    data = TrainingRows(
+        ArrayRows(torch.cat(seen).numpy()), np.tile(targets, (many, 1)), np.tile(items, many), np.arange(len(rows)) < len(items), np.tile(weights, many),
+    )  # fmt: skip
+    widths = (
+        [
+            stage.shape[0]
+            for stage in (
+                lesson.teacher.card.stages[k - 1]
+                for k in (*start.reads, len(lesson.teacher.card.stages))
+            )
+        ]
+        if start.reads
+        else []
+    )
+    return fit_heads(data, classes=len(lesson.classes), blocks=widths).head
+
+
+def _finished(start: Start, remedy: Remedy, seed: int, network: Network, head: LinearHead, history: Sequence[dict[str, Any]]) -> Trained:  # fmt: skip
     lesson = start.lesson
     empty = np.zeros((0, len(lesson.classes)))
-    tuned = Tuned(network, pupil.head.linear_head(), start.reads, start.train, start.validation, tuple(history), empty, empty)  # fmt: skip
+    tuned = Tuned(network, head, start.reads, start.train, start.validation, tuple(history), empty, empty)  # fmt: skip
     names = lesson.teacher.card.names
     because = (f"hardened by {remedy.name}: {remedy.because}", "no stage is the teacher's any more, because a frozen trunk cannot be protected by a head")  # fmt: skip
     decision = FreezeDecision("full", 0, names, because, asked=True)

@@ -27,7 +27,9 @@ class Remedy:
         epochs: passes over the training items, each with one crafted twin.
         learning_rate: AdamW's peak.
         stage_decay: factor on the rate from one stage to the one before it.
-        pull: weight of the distance between a twin's features and its item's.
+        label: weight of the cross-entropy of items and twins.
+        pull: weight of the distance between a twin's features and those that the parent has of its item.
+        hold: weight of the distance between an item's features and those that the parent has of it.
         push: weight of the hinge on the distance from the teacher's features; 0 leaves it out.
         reset: share of each convolution's weights that is set to zero first; 0 leaves it out.
     """
@@ -38,15 +40,18 @@ class Remedy:
     learning_rate: float
     stage_decay: float
     pull: float
+    hold: float = 0.0
+    label: float = 1.0
     push: float = 0.0
     reset: float = 0.0
+    refit: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """A plain dictionary."""
         return dict(vars(self))
 
 
-CONSISTENCY = Remedy("consistency", "crafted twins must be seen as the items that they were made of", 10, 5e-4, 0.9, 1.0)  # fmt: skip
+CONSISTENCY = Remedy("consistency", "crafted twins must be seen as the items that they were made of", 10, 5e-4, 0.9, 1.0, hold=1.0, refit=True)  # fmt: skip
 DISTANCE = Remedy("consistency and distance", "features also leave those of the teacher", 14, 7e-4, 0.9, 1.0, push=0.2)  # fmt: skip
 SLICE = Remedy("slice and consistency", "weights that the task does not use are reset, and with them what they carried over", 10, 5e-4, 0.9, 1.0, reset=0.05)  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,9 @@ from tutelage.teachers import Teacher
 from tutelage.teachers.cuts import interior_cut
 from tutelage.training import Lesson
 
+SETS = 8
+"""Crafted sets: of every item one by each recipe, of another view each."""
+
 STEPS = 8
 """Gradients an item: twins need to be many and various more than they need to be perfect."""
 
@@ -31,6 +35,7 @@ class Twins:
     Attributes:
         plain: (V, N, ...) views of the items, the plain one first.
         crafted: (S, N, ...) a set each.
+        seen: (S,) the view that each set was made of.
         truth: (N,) class numbers.
         cuts: cuts that were imitated.
         budgets: of the sets.
@@ -38,6 +43,7 @@ class Twins:
 
     plain: npt.NDArray[Any]
     crafted: npt.NDArray[Any]
+    seen: npt.NDArray[np.int64]
     truth: npt.NDArray[np.int64]
     cuts: tuple[int, ...]
     budgets: tuple[float, ...]
@@ -60,24 +66,29 @@ def make_twins(lesson: Lesson, teacher: Teacher, indices: Sequence[int], reads: 
     spec = lesson.activations.spec
     rows = lesson.activations.gather(0, indices, views).read(0, len(indices) * views)["x"]
     plain = rows.reshape(len(indices), views, *rows.shape[1:]).swapaxes(0, 1)
-    items = training_items(lesson, indices, plain[0], spec)
     depth, inner = len(teacher.card.stages), interior_cut(teacher.card, 0.7)
     low, high = perturb.graded, 2 * perturb.graded
-    wanted: list[tuple[Goal, int, float]] = [("copy", depth, high), ("copy away", depth, low), ("mimic", inner, high), ("displace", depth, high)]  # fmt: skip
-    crafter, sets = Crafter(teacher, spec, perturb, lesson.seed, device), []
-    for goal, cut, budget in wanted:
-        how = Pursuit(steps, start=0.5)
-        made = crafter.craft(items, goal, cut, reads, budget, how, lambda done, g=goal, c=cut: run.progress(f"twins: {g} at cut {c}", done, len(items)))  # type: ignore[misc]  # fmt: skip
+    every: list[tuple[Goal, int, float]] = [
+        ("copy", depth, high), ("copy away", depth, low), ("mimic", inner, high), ("displace", depth, high),
+        ("copy away", depth, high), ("copy", depth, low), ("mimic", depth, high), ("copy", inner, high),
+    ]  # fmt: skip
+    wanted, sets = every[:SETS], []
+    for number, (goal, cut, budget) in enumerate(wanted):
+        items = training_items(lesson, indices, plain[number % views], spec, number)
+        crafter = Crafter(teacher, spec, perturb, lesson.seed + number, device)
+        told = partial(run.progress, f"twins: {goal} at cut {cut}", total=len(items))
+        made = crafter.craft(items, goal, cut, reads, budget, Pursuit(steps, start=0.5), told)
         sets.append(made["windows"])
-    return Twins(plain, np.stack(sets), items.truth, tuple(sorted({c for _, c, _ in wanted})), (low, high))  # fmt: skip
+    seen = np.arange(len(wanted)) % views
+    return Twins(plain, np.stack(sets), seen, lesson.truth(indices), tuple(sorted({c for _, c, _ in wanted})), (low, high))  # fmt: skip
 
 
-def training_items(lesson: Lesson, indices: Sequence[int], windows: npt.NDArray[Any], spec: InputSpec) -> Items:  # fmt: skip
+def training_items(lesson: Lesson, indices: Sequence[int], windows: npt.NDArray[Any], spec: InputSpec, number: int = 0) -> Items:  # fmt: skip
     """Training items as something to attack: targets drawn from digests, references from among themselves."""
     truth, classes = lesson.truth(indices), lesson.classes
     digests = [lesson.checked.digests[i] for i in indices]
-    targets = np.array([other_class(f"twin|{d}", t, len(classes)) for d, t in zip(digests, truth, strict=True)])  # fmt: skip
+    targets = np.array([other_class(f"twin|{number}|{d}", t, len(classes)) for d, t in zip(digests, truth, strict=True)])  # fmt: skip
     chosen = np.concatenate([np.flatnonzero(truth == c)[:REFERENCES] for c in range(len(classes))])
     names = tuple(lesson.dataset.examples[i].name for i in indices)
-    digest = digest_json(["twins", digests, truth.tolist(), spec.as_json(), list(classes)])
+    digest = digest_json(["twins", number, digests, truth.tolist(), spec.as_json(), list(classes)])
     return Items(windows, truth, targets, names, classes, windows[chosen], truth[chosen], digest)
