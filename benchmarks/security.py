@@ -94,7 +94,7 @@ def summary(told: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def harden(names: list[str], items: int = 200) -> list[dict[str, Any]]:
+def harden(names: list[str], items: int = 100) -> list[dict[str, Any]]:
     """Bar 7.2."""
     from tutelage.api import harden as mend
 

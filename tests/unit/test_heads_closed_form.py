@@ -189,6 +189,15 @@ def test_rows_of_length_one():
     assert (scaling.apply(scaling.shift[None]) == 0).all()
 
 
+def test_a_feature_that_varies_by_rounding_alone_is_left_out():
+    """A layer norm whose gain is nearly zero gives one; by its own deviation it would be enlarged ten million times."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(0, 0.1, (50, 3))
+    x[:, 1] = rng.normal(0, 1e-9, 50)
+    scale = fit_scaling(ArrayRows(x), np.ones(50)).scale
+    assert scale[1] == 0 and scale.max() < 20
+
+
 def test_a_feature_that_never_varies_is_left_out():
     x = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
     x[:, 1] = 7.3

@@ -73,8 +73,9 @@ def fit_scaling(
 
 
 def _inverse(deviation: Floats, mean: Floats) -> Floats:
-    """1 / deviation; 0 where it is nothing but rounding of the mean."""
-    varies = deviation > 1e-6 * np.abs(mean) + TINY
+    """1 / deviation; 0 where it is nothing but rounding, of the mean or of what the other features are made of."""
+    usual = float(np.sqrt(np.mean(deviation**2)))
+    varies = deviation > 1e-6 * (np.abs(mean) + usual) + TINY
     return np.where(varies, 1.0 / np.where(varies, deviation, 1.0), 0.0)
 
 

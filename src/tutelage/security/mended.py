@@ -108,7 +108,7 @@ def mend(start: Start, remedy: Remedy, seed: int) -> Trained:
         for record in tune_consistently(pupil, start.twins, remedy, rate_groups(network.stages, pupil, remedy.stage_decay), class_shares(lesson, start.train), seed, start.runtime, start.parent):  # fmt: skip
             lesson.run.log({"remedy": remedy.name, "seed": seed, **record})
             history.append(record)
-    head = _refitted(start, pupil) if remedy.refit else pupil.cpu().head.linear_head()
+        head = _refitted(start, pupil)
     pupil.cpu()
     unfold()
     network.model.eval().requires_grad_(False)
@@ -117,29 +117,21 @@ def mend(start: Start, remedy: Remedy, seed: int) -> Trained:
 
 @torch.no_grad()
 def _refitted(start: Start, pupil: Pupil) -> LinearHead:
-    """A head in closed form on what the mended network says of the items and their twins."""
+    """A head in closed form on what the mended network says of the items' views and of their twins."""
     twins, lesson = start.twins, start.lesson
     pupil.eval()
-    rows = np.concatenate([*twins.plain, *twins.crafted])
-    seen = [joined(pupil.tail({"x": as_values(rows[i : i + 32]).to(start.runtime.device)}), pupil.reads).cpu() for i in range(0, len(rows), 32)]  # fmt: skip
-    many, items = len(rows) // len(twins.truth), np.arange(len(twins.truth))
+    windows = np.concatenate([*twins.plain, *twins.crafted])
+    seen = [joined(pupil.tail({"x": as_values(windows[i : i + 32]).to(start.runtime.device)}), pupil.reads).cpu() for i in range(0, len(windows), 32)]  # fmt: skip
+    items = len(twins.truth)
+    many = len(windows) // items
     targets = lesson.task.targets(lesson.labels(start.train), lesson.classes)
-    weights = class_weights(targets) / many
-    data = TrainingRows(
-        ArrayRows(torch.cat(seen).numpy()), np.tile(targets, (many, 1)), np.tile(items, many), np.arange(len(rows)) < len(items), np.tile(weights, many),
+    rows = TrainingRows(
+        ArrayRows(torch.cat(seen).numpy()), np.tile(targets, (many, 1)), np.tile(np.arange(items), many),
+        np.arange(len(windows)) < items, np.tile(class_weights(targets) / many, many),
     )  # fmt: skip
-    widths = (
-        [
-            stage.shape[0]
-            for stage in (
-                lesson.teacher.card.stages[k - 1]
-                for k in (*start.reads, len(lesson.teacher.card.stages))
-            )
-        ]
-        if start.reads
-        else []
-    )
-    return fit_heads(data, classes=len(lesson.classes), blocks=widths).head
+    stages = lesson.teacher.card.stages
+    widths = [stages[k - 1].width for k in (*start.reads, len(stages))] if start.reads else []
+    return fit_heads(rows, classes=len(lesson.classes), blocks=widths).head
 
 
 def _finished(start: Start, remedy: Remedy, seed: int, network: Network, head: LinearHead, history: Sequence[dict[str, Any]]) -> Trained:  # fmt: skip
@@ -150,7 +142,7 @@ def _finished(start: Start, remedy: Remedy, seed: int, network: Network, head: L
     because = (f"hardened by {remedy.name}: {remedy.because}", "no stage is the teacher's any more, because a frozen trunk cannot be protected by a head")  # fmt: skip
     decision = FreezeDecision("full", 0, names, because, asked=True)
     recipe = replace(
-        recipe_for("full", len(start.train), len(lesson.classes)), epochs=remedy.epochs, views=lesson.views,
+        recipe_for("full", len(start.train), len(lesson.classes)), epochs=remedy.epochs, views=len(start.twins.plain),
         learning_rate=remedy.learning_rate, stage_decay=remedy.stage_decay, weight_decay=0.01,
     )  # fmt: skip
     trained = finished(replace(lesson, seed=seed), decision, recipe, tuned)
