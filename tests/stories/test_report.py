@@ -9,7 +9,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from kit import digits, run, told
 from playwright.sync_api import sync_playwright
+from security_kit import small_teacher
 
+from tutelage.api import audit, fit_run, harden, view
 from tutelage.report.page import render
 from tutelage.report.thumbnails import read_pictures
 
@@ -36,7 +38,26 @@ def pages(fits):
     root, first, second = fits
     both = told("report", first, second, "--out", root / "runs")
     alone = told("report", first, "--out", root / "runs")
-    return {"fit": first / "report.html", "both": Path(both["page"]), "alone": Path(alone["page"])}
+    more = more_pages(root)
+    return {
+        "fit": first / "report.html",
+        "both": Path(both["page"]),
+        "alone": Path(alone["page"]),
+        **more,
+    }
+
+
+def more_pages(root):
+    """What the other verbs draw, of a small network."""
+    teacher, out = small_teacher(), root / "more"
+    fitted = fit_run(digits(root / "four", classes=4, each=40), teacher=teacher, mode="deep", out=out)  # fmt: skip
+    audit(fitted.run, preset="quick", items=8, teacher=teacher, out=out)
+    mended = harden(fitted.run, items=8, seeds=1, remedies=["consistency"], out=out, teacher=teacher)  # fmt: skip
+    atlas = view(fitted.run, teacher=teacher, channels=2, patches=2, items=20, steps=2, out=out)
+    return {
+        "audit": next((out / "audit").glob("*/report.html")), "harden": Path(mended["run"]) / "harden.html",
+        "view": Path(atlas["run"]) / "report.html", "hardened": Path(mended["run"]) / "report.html",
+    }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +80,7 @@ def visit(browser, path, *, width=1100, scheme="light"):
     return page, heard
 
 
-@pytest.mark.parametrize("which", ["fit", "both", "alone"])
+@pytest.mark.parametrize("which", ["fit", "both", "alone", "audit", "harden", "hardened", "view"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_opens_quietly_and_axe_finds_nothing_serious(browser, pages, which, scheme):
     page, heard = visit(browser, pages[which], scheme=scheme)
@@ -69,7 +90,7 @@ def test_it_opens_quietly_and_axe_finds_nothing_serious(browser, pages, which, s
     assert page.locator("h1").count() == 1 and page.locator("main").count() == 1
 
 
-@pytest.mark.parametrize("which", ["fit", "both"])
+@pytest.mark.parametrize("which", ["fit", "both", "audit", "harden", "view"])
 def test_a_phone_does_not_scroll_sideways(browser, pages, which):
     page, _ = visit(browser, pages[which], width=375)
     assert page.evaluate("document.documentElement.scrollWidth") <= 375
