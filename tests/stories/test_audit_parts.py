@@ -13,7 +13,7 @@ from tutelage.api import audit, fit_run
 from tutelage.errors import ArtefactError, NotYetError
 from tutelage.modality.images_perturb import PERTURB
 from tutelage.run import open_run, silent
-from tutelage.security.attacks import crafted_rows
+from tutelage.security.attacks import crafted_rows, teacher_only
 from tutelage.security.beside import beside_rows
 from tutelage.security.control import choose_control, noise, redrawn, spec_for
 from tutelage.security.examiner import Examiner
@@ -42,11 +42,12 @@ def teacher():
 
 @pytest.fixture(scope="module")
 def runs(teacher, tmp_path_factory):
-    """A deep and a full student of the same data."""
+    """A deep, a full and a mid student of the same data."""
     place = tmp_path_factory.mktemp("parts")
     photos = digits(place / "photos", classes=4, each=60)
     return {
-        m: fit_run(photos, teacher=teacher, mode=m, out=place / m).run for m in ("deep", "full")
+        m: fit_run(photos, teacher=teacher, mode=m, out=place / m).run
+        for m in ("deep", "full", "mid")
     }
 
 
@@ -62,8 +63,16 @@ def inquiries(runs, teacher, tmp_path_factory):
     return found
 
 
+def test_a_tuned_tail_is_attacked_at_the_last_cut_too(inquiries):
+    mid = inquiries["mid"]
+    assert 0 < mid.headline < mid.subject.depth
+    rows = [r for r in teacher_only(mid) if r.cut == mid.subject.depth]
+    assert {(r.attack, r.targeted) for r in rows} == {("copy", True), ("copy", False), ("copy away", False)}  # fmt: skip
+    assert all(len(r.fooled) == mid.right.sum() and r.budget == mid.perturb.graded for r in rows)
+
+
 def test_the_reading_finds_what_is_the_teachers(inquiries):
-    deep, full = (read_inheritance(i.subject, i.items.windows) for i in inquiries.values())
+    deep, full, _ = (read_inheritance(i.subject, i.items.windows) for i in inquiries.values())
     depth = inquiries["deep"].subject.depth
     assert (deep["mode"], deep["read_cut"]) == ("deep", depth)
     assert all(r["equal"] and not r["drift"] for r in deep["stages"])

@@ -18,13 +18,20 @@ from tutelage.security.universal import universal
 
 
 def teacher_only(inquiry: Inquiry) -> Iterator[Row]:
-    """T1: copies at the headline cut with every budget and at other cuts with the graded one; plain mimicry beside."""
+    """T1: copies at the headline cut with every budget and at other cuts with the graded one; plain mimicry beside.
+
+    Where stages after the true cut were tuned, the last cut is attacked as well, on all items: a tail that was tuned from
+    the teacher's mostly stays so near to it that the last cut is the weaker one (benchmarks/results/device.md).
+    """
     graded, headline = inquiry.perturb.graded, inquiry.headline
     for budget in inquiry.budgets:
         yield from crafted_rows(inquiry, "copy", headline, budget)
     goals: tuple[Goal, ...] = ("copy away", "mimic")
     for goal in (*goals, "mimic one", "displace") if inquiry.preset.all_budgets else goals:
         yield from crafted_rows(inquiry, goal, headline, graded)
+    if headline != inquiry.subject.depth:
+        for goal in ("copy", "copy away"):
+            yield from crafted_rows(inquiry, goal, inquiry.subject.depth, graded)
     for cut in inquiry.cuts:
         yield from crafted_rows(inquiry, "copy", cut, graded, inquiry.preset.curve_items)
 

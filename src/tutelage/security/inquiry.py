@@ -79,8 +79,8 @@ class Inquiry:
 
     @property
     def cuts(self) -> tuple[int, ...]:
-        """Cuts beside the headline, falling: one below, or as many as the preset says, spread over the depth."""
-        others = [k for k in range(1, self.subject.depth + 1) if k != self.headline and self._parts(k)]  # fmt: skip
+        """Cuts beside the headline and the last, falling: one below, or as many as the preset says, spread over the depth."""
+        others = [k for k in range(1, self.subject.depth) if k != self.headline and self._parts(k)]  # fmt: skip
         many = self.preset.cuts or len(others)
         below = [k for k in others if k < self.headline]
         if many == 1:
