@@ -134,7 +134,9 @@ def _told(lesson: Lesson, subject: Subject, wish: Wish, rows: list[dict[str, Any
 def _warnings(lesson: Lesson, wish: Wish, rows: Sequence[Mapping[str, Any]], pictures: Mapping[str, bytes]) -> list[str]:  # fmt: skip
     told = []
     if lesson.teacher.modality.show is None:
-        told.append(f"{lesson.teacher.modality.name} cannot be shown as pictures: figures only")
+        told.append(
+            f"{lesson.teacher.modality.name.partition('/')[0]} items cannot be shown as pictures: figures only"
+        )
     elif "filters" not in pictures:
         told.append("the first stage is no convolution of the input: it has no filters to show")
     if all(row["reading"] is None for row in rows):
