@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -164,6 +165,23 @@ def test_evaluate_matches_classes_by_name(fitted, tmp_path):
 def test_doctor_replays_the_golden_inputs(fitted):
     examined = told("doctor", fitted["run"])
     assert examined["problems"] == [] and examined["student"]["golden"] == "largest difference 0"
+
+
+def test_a_student_of_an_absent_device_answers_on_the_processor_and_says_so(fitted, photos, tmp_path):  # fmt: skip
+    """Made on the 64th GPU of another machine: what eager PyTorch says here is what it says."""
+    folder = shutil.copytree(fitted["run"], tmp_path / "made elsewhere")
+    told_of = json.loads((folder / "student/student.json").read_text())
+    told_of["engine"].update(name="torch", precision="bf16", device="cuda:63")
+    (folder / "student/student.json").write_text(json.dumps(told_of))
+    some = sorted(photos.glob("1/*.png"))[:3]
+    answered = run("predict", folder, *some, "--json")
+    assert "cuda:63, which is not here: torch f32 on cpu stands in" in answered.stderr
+    here = run("predict", fitted["run"], *some, "--json")
+    assert not here.stderr
+    for line, same in zip(answered.stdout.splitlines(), here.stdout.splitlines(), strict=True):
+        assert json.loads(line)["label"] == json.loads(same)["label"]
+        assert json.loads(line)["probability"] == pytest.approx(json.loads(same)["probability"], abs=1e-3)  # fmt: skip
+    assert "stands in" in told("doctor", folder)["student"]["engine"]
 
 
 def test_check_finds_and_exits(photos, tmp_path):
