@@ -1,6 +1,6 @@
 """The remedy's training: an item and its crafted twin must be seen alike, and both as their class.
 
-``loss = label (CE(item) + CE(twin)) + pull |S(twin) - P(item)|^2 + hold |S(item) - P(item)|^2 + push max(0, 1 - |S(item) - P(item)| / cap)^2``
+``loss = CE(item) + CE(twin) + pull |S(twin) - P(item)|^2 + hold |S(item) - P(item)|^2 + push max(0, 1 - |S(item) - P(item)| / cap)^2``
 
 with features as the head scales them, P those of the parent, squares in units of how items differ from their mean.
 All stages learn, under held normalisation statistics; the head starts as it was fitted (LP-FT). ``cap`` is the mean
@@ -33,7 +33,7 @@ BATCH = 16
 """Items a step; each brings its twin."""
 
 
-def tune_consistently(pupil: Pupil, twins: Twins, remedy: Remedy, groups: list[dict[str, Any]], weights: npt.NDArray[np.float64], seed: int, runtime: Runtime, parent: Parent | None = None) -> Iterator[dict[str, Any]]:  # fmt: skip
+def tune_consistently(pupil: Pupil, twins: Twins, remedy: Remedy, groups: list[dict[str, Any]], weights: npt.NDArray[np.float64], seed: int, parent: Parent, runtime: Runtime) -> Iterator[dict[str, Any]]:  # fmt: skip
     """Train to the end of the schedule; yields a record an epoch.
 
     Args:
@@ -43,6 +43,7 @@ def tune_consistently(pupil: Pupil, twins: Twins, remedy: Remedy, groups: list[d
         groups: parameters with ``share`` of the rate.
         weights: of each class in the loss.
         seed: of order, views and choice of twins.
+        parent: what it said before.
         runtime: where the pupil is trained, and stays.
 
     Raises:
@@ -51,7 +52,6 @@ def tune_consistently(pupil: Pupil, twins: Twins, remedy: Remedy, groups: list[d
     keep_freed_memory()
     channels_last(runtime.prepare(pupil))
     optimiser = torch.optim.AdamW(groups, weight_decay=0.01)
-    parent = parent or Parent.of(pupil, twins, runtime)
     steps = math.ceil(len(twins.truth) / BATCH)
     for epoch in range(1, remedy.epochs + 1):
         rng = np.random.default_rng([seed, epoch])
@@ -79,7 +79,7 @@ def _step(pupil: Pupil, twins: Twins, chosen: npt.NDArray[np.int64], remedy: Rem
     plain, twin = each[:many].mean(), each[many:].mean()
     before = parent.features[view, chosen].to(runtime.device)
     held, apart = (((part - before) ** 2).sum(1).mean() / parent.spread for part in (features[:many], features[many:]))  # fmt: skip
-    loss = remedy.label * (plain + twin) + remedy.pull * apart + remedy.hold * held
+    loss = plain + twin + remedy.pull * apart + remedy.hold * held
     if remedy.push:
         far = (features[:many] - before).norm(dim=1)
         loss = loss + remedy.push * (1 - far / parent.cap).clamp_min(0).square().mean()

@@ -105,7 +105,7 @@ def mend(start: Start, remedy: Remedy, seed: int) -> Trained:
     unfold = fold_held(pupil.tail, {"x": as_values(start.twins.plain[0][:2])})
     history = []
     with lesson.run.phase("mend"):
-        for record in tune_consistently(pupil, start.twins, remedy, rate_groups(network.stages, pupil, remedy.stage_decay), class_shares(lesson, start.train), seed, start.runtime, start.parent):  # fmt: skip
+        for record in tune_consistently(pupil, start.twins, remedy, rate_groups(network.stages, pupil, remedy.stage_decay), class_shares(lesson, start.train), seed, start.parent, start.runtime):  # fmt: skip
             lesson.run.log({"remedy": remedy.name, "seed": seed, **record})
             history.append(record)
         head = _refitted(start, pupil)

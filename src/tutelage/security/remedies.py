@@ -27,7 +27,6 @@ class Remedy:
         epochs: passes over the training items, each with one crafted twin.
         learning_rate: AdamW's peak.
         stage_decay: factor on the rate from one stage to the one before it.
-        label: weight of the cross-entropy of items and twins.
         pull: weight of the distance between a twin's features and those that the parent has of its item.
         hold: weight of the distance between an item's features and those that the parent has of it.
         push: weight of the hinge on the distance from the teacher's features; 0 leaves it out.
@@ -41,7 +40,6 @@ class Remedy:
     stage_decay: float
     pull: float
     hold: float = 0.0
-    label: float = 1.0
     push: float = 0.0
     reset: float = 0.0
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tutelage.files import digest_json
+from tutelage.files import digest_arrays, digest_json
 from tutelage.modality import InputSpec
 from tutelage.modality.perturb import Perturb
 from tutelage.run import Run
@@ -20,9 +20,6 @@ from tutelage.security.pursuit import Pursuit
 from tutelage.teachers import Teacher
 from tutelage.teachers.cuts import interior_cut
 from tutelage.training import Lesson
-
-SETS = 8
-"""Crafted sets: of every item one by each recipe, of another view each."""
 
 STEPS = 8
 """Gradients an item: twins need to be many and various more than they need to be perfect."""
@@ -50,7 +47,7 @@ class Twins:
 
 
 def make_twins(lesson: Lesson, teacher: Teacher, indices: Sequence[int], reads: Sequence[int], perturb: Perturb, views: int, run: Run, steps: int = STEPS, device: str = "cpu") -> Twins:  # fmt: skip
-    """Twins of training items: copies and displacement at the last cut, mimicry at an interior one.
+    """Twins of training items: copies, mimicry and displacement at the last cut and an interior one, of one view after the other.
 
     Args:
         lesson: whose items they are.
@@ -68,11 +65,11 @@ def make_twins(lesson: Lesson, teacher: Teacher, indices: Sequence[int], reads: 
     plain = rows.reshape(len(indices), views, *rows.shape[1:]).swapaxes(0, 1)
     depth, inner = len(teacher.card.stages), interior_cut(teacher.card, 0.7)
     low, high = perturb.graded, 2 * perturb.graded
-    every: list[tuple[Goal, int, float]] = [
+    wanted: list[tuple[Goal, int, float]] = [
         ("copy", depth, high), ("copy away", depth, low), ("mimic", inner, high), ("displace", depth, high),
         ("copy away", depth, high), ("copy", depth, low), ("mimic", depth, high), ("copy", inner, high),
     ]  # fmt: skip
-    wanted, sets = every[:SETS], []
+    sets = []
     for number, (goal, cut, budget) in enumerate(wanted):
         items = training_items(lesson, indices, plain[number % views], spec, number)
         crafter = Crafter(teacher, spec, perturb, lesson.seed + number, device)
@@ -83,12 +80,22 @@ def make_twins(lesson: Lesson, teacher: Teacher, indices: Sequence[int], reads: 
     return Twins(plain, np.stack(sets), seen, lesson.truth(indices), tuple(sorted({c for _, c, _ in wanted})), (low, high))  # fmt: skip
 
 
-def training_items(lesson: Lesson, indices: Sequence[int], windows: npt.NDArray[Any], spec: InputSpec, number: int = 0) -> Items:  # fmt: skip
+def training_items(lesson: Lesson, indices: Sequence[int], windows: npt.NDArray[Any], spec: InputSpec, number: int) -> Items:  # fmt: skip
     """Training items as something to attack: targets drawn from digests, references from among themselves."""
     truth, classes = lesson.truth(indices), lesson.classes
     digests = [lesson.checked.digests[i] for i in indices]
     targets = np.array([other_class(f"twin|{number}|{d}", t, len(classes)) for d, t in zip(digests, truth, strict=True)])  # fmt: skip
     chosen = np.concatenate([np.flatnonzero(truth == c)[:REFERENCES] for c in range(len(classes))])
     names = tuple(lesson.dataset.examples[i].name for i in indices)
-    digest = digest_json(["twins", number, digests, truth.tolist(), spec.as_json(), list(classes)])
+    digest = digest_json(
+        [
+            "twins",
+            number,
+            digest_arrays({"windows": windows}),
+            digests,
+            truth.tolist(),
+            spec.as_json(),
+            list(classes),
+        ]
+    )
     return Items(windows, truth, targets, names, classes, windows[chosen], truth[chosen], digest)
