@@ -28,8 +28,9 @@ def main() -> None:
     asked = parser.parse_args()
     parts = read(asked.table)
     started = time.perf_counter()
-    from datasets import Dataset
     from setfit import SetFitModel, Trainer, TrainingArguments
+
+    from datasets import Dataset
 
     names = sorted({label for _, label in parts["train"]})
     rows = [{"text": text, "label": names.index(label)} for text, label in parts["train"]]
