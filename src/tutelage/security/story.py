@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from tutelage.files import write_json, write_text
+from tutelage.modality import lacking
 from tutelage.report.audits import render_audit
 from tutelage.report.thumbnails import write_pictures
 from tutelage.run import Listener, Run, alone, open_run, silent
@@ -48,6 +49,8 @@ def audit_run(
     """Audit the student in a run's folder, in a new folder below ``out/audit``; see ``tutelage.api.audit``."""
     chosen = preset_named(preset, items)
     subject, runtime = open_subject(folder, teacher, code), open_runtime(device)
+    if candidates and subject.perturb.search is not None:
+        raise lacking(subject.student.teacher.modality, "--candidates")
     place = Path(folder).absolute()
     args = {"run": str(place), "preset": chosen.as_json(), "seed": seed, "data": str(data) if data else None}  # fmt: skip
     run = open_run(out, "audit", place.name, args, listener)
