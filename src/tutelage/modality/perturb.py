@@ -59,6 +59,7 @@ class Perturb:
         quote: window -> a line, for pages, where reading tells more than a picture.
         search: see the head of this file; None where windows are moved by gradients.
         noise: see the head of this file; given with ``search``.
+        restored: spec -> the spec of a student that undoes what it can of all this before it reads; None where nothing is.
         windows: items + spec -> windows (N, ...); None stands for their plain views, stacked.
         batch: windows + spec -> the batch that the network gets; None stands for ``{"x": windows}``.
     """
@@ -80,6 +81,7 @@ class Perturb:
     quote: Callable[[Window], str] | None = None
     search: Search | None = None
     noise: Noise | None = None
+    restored: Callable[[InputSpec], InputSpec] | None = None
     windows: Callable[[Sequence[Item], InputSpec], Window] | None = None
     batch: Callable[[Window, InputSpec], dict[str, npt.NDArray[Any]]] | None = None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -81,9 +82,15 @@ def settle(values: npt.NDArray[np.floating], origin: Window, budget: float) -> W
     return values.astype(origin.dtype)
 
 
+def restored(spec: InputSpec) -> InputSpec:
+    """The spec of a student that restores words first; see ``text_spelling``."""
+    return replace(spec, restored=True)
+
+
 def perturb_of(tokens: Tokens) -> Perturb:
     """The perturbations of texts, as a teacher with this tokenizer reads them."""
     return Perturb(
         item=item, low=0.0, high=255.0, unit=" of words", budgets=(0.05, 0.1, 0.2), graded=0.1, sanity=1.0, settle=settle,
         corruptions=CORRUPTIONS, quote=quote, search=search, noise=noise, windows=windows, batch=partial(batch, tokens),
+        restored=restored,
     )  # fmt: skip
