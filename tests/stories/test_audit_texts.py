@@ -41,7 +41,7 @@ def audited(fitted, place):
 
 def test_the_contract_is_that_of_images(audited, fitted, place):
     assert audited["schema"] == 1 and all(set(row) >= ROW for row in audited["rows"])
-    assert {r["threat"] for r in audited["rows"]} == {"T1", "T3", "control", "accident"}
+    assert {r["threat"] for r in audited["rows"]} == {"T0", "T1", "T3", "control", "accident"}  # fmt: skip
     assert audited["unit"] == " of words" and audited["graded_budget"] == 0.1
     assert {r["attack"] for r in audited["rows"] if r["threat"] == "T1"} == {"copy", "copy away", "mimic"}  # fmt: skip
     assert audited["junk"] is None and audited["provenance"]["verified"]
@@ -83,6 +83,19 @@ def test_noise_is_random_edits_of_the_whole_budget(fitted):
     for before, after in zip(map(unpacked, items.windows), map(unpacked, moved), strict=True):
         assert len(list(changed_words(before, after))) == allowed(before, 0.2)
     assert np.array_equal(moved, noise(items.windows, 0.2, subject.perturb, 3))
+
+
+def test_a_trigger_stands_in_front_of_every_text_and_knows_no_item(audited, fitted):
+    rows = {r["attack"]: r for r in audited["rows"] if r["measure"] == "words in front"}
+    assert rows["trigger"]["threat"] == "T0" and rows["trigger"]["budget"] == 3
+    assert rows["control: random words"]["threat"] == "control"
+    subject = open_subject(fitted)
+    spec, perturb = subject.student.facts.spec, subject.perturb
+    words = perturb.drawn(spec, 2, 3, np.random.default_rng(0))
+    items = choose_items(known_items(fitted, subject.student), subject.student, 4, 0)
+    after = [unpacked(w) for w in perturb.joined(words[0], items.windows)]
+    assert after == [f"{unpacked(words[0])} {unpacked(w)}" for w in items.windows]
+    assert [len(unpacked(w).split()) for w in words] == [3, 3]
 
 
 def test_candidates_are_refused(fitted, place):

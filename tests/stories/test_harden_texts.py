@@ -1,6 +1,7 @@
 """Harden a student of texts: what was edited is restored before it is read. A tiny encoder, so that it takes seconds."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,9 @@ from kit import run
 
 from text_kit import reviews, tiny_bert
 from tutelage.api import fit_run, harden
+from tutelage.errors import NotYetError
+from tutelage.security.harden_story import mendable
+from tutelage.security.subject import open_subject
 from tutelage.student import load
 
 
@@ -60,7 +64,8 @@ def test_the_page_tells_the_price(hardened):
     assert "restoring and edited views" in page and "crafted on what is restored" in page
 
 
-def test_a_tuned_student_is_refused(place):
-    made = fit_run(place / "reviews.csv", teacher=str(place / "tiny"), mode="scratch", out=place)
-    done = run("harden", made.run, "--json", "--out", place, check=False)
-    assert json.loads(done.stdout)["error"]["kind"] == "modality-lacks"
+def test_a_tuned_student_is_refused(fitted):
+    subject = open_subject(fitted)
+    facts = replace(subject.student.facts, mode="mid", cut=2)
+    with pytest.raises(NotYetError, match="tuned student"):
+        mendable(replace(subject, student=replace(subject.student, facts=facts)))

@@ -9,7 +9,8 @@ Windows are always numbers of one shape, so that they can be kept in the cache. 
 by gradients (texts) gives ``search``, ``windows`` and ``batch``: a window is then the item itself in numbers (its
 bytes, padded, say), ``batch`` makes of it what the network gets, ``search`` looks for windows inside the budget itself,
 asking the objective that it is handed, and ``noise`` spends a budget at random. Mimicry, copies, controls and the white
-box then go through them; what needs a scale (patterns for all items, junk from neurons, perceptual budgets) is left out.
+box then go through them; a pattern for all items is a short item in front of each (``drawn``, ``joined``). What needs a
+scale (junk from neurons, perceptual budgets) is left out.
 """
 
 from __future__ import annotations
@@ -59,6 +60,8 @@ class Perturb:
         quote: window -> a line, for pages, where reading tells more than a picture.
         search: see the head of this file; None where windows are moved by gradients.
         noise: see the head of this file; given with ``search``.
+        drawn: (spec, how many, how many words, rng) -> windows of random items that have nothing to do with any task.
+        joined: (window, windows) -> these windows with that one in front of each.
         restored: spec -> the spec of a student that undoes what it can of all this before it reads; None where nothing is.
         windows: items + spec -> windows (N, ...); None stands for their plain views, stacked.
         batch: windows + spec -> the batch that the network gets; None stands for ``{"x": windows}``.
@@ -81,6 +84,8 @@ class Perturb:
     quote: Callable[[Window], str] | None = None
     search: Search | None = None
     noise: Noise | None = None
+    drawn: Callable[[InputSpec, int, int, np.random.Generator], Window] | None = None
+    joined: Callable[[Window, Window], Window] | None = None
     restored: Callable[[InputSpec], InputSpec] | None = None
     windows: Callable[[Sequence[Item], InputSpec], Window] | None = None
     batch: Callable[[Window, InputSpec], dict[str, npt.NDArray[Any]]] | None = None

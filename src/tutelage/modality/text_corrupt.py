@@ -36,9 +36,10 @@ def lost(text: str, share: float, rng: np.random.Generator, which: Callable[[str
 
 
 def no_capitals(text: str, share: float, rng: np.random.Generator) -> str:
-    """A share of the words in small letters."""
+    """A share of the words with capitals in small letters, rounded up."""
     words = text.split(" ")
-    hit = set(rng.permutation(len(words))[: int(np.ceil(share * len(words)))].tolist())
+    places = [i for i, w in enumerate(words) if w != w.lower()]
+    hit = set(rng.permutation(places)[: int(np.ceil(share * len(places)))].tolist())
     return " ".join(w.lower() if i in hit else w for i, w in enumerate(words))
 
 

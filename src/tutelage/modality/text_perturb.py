@@ -82,6 +82,20 @@ def settle(values: npt.NDArray[np.floating], origin: Window, budget: float) -> W
     return values.astype(origin.dtype)
 
 
+def drawn(tokens: Tokens, spec: InputSpec, count: int, many: int, rng: np.random.Generator) -> Window:  # fmt: skip
+    """Windows (N, W) of so many random words of the vocabulary each."""
+    words = list(tokens.words)
+    texts = [" ".join(words[i] for i in rng.integers(len(words), size=many)) for _ in range(count)]
+    return np.stack([packed(text, width_for(spec)) for text in texts])
+
+
+def joined(first: Window, some: Window) -> Window:
+    """Windows (N, W) with a text (W,) in front of each."""
+    return np.stack(
+        [packed(f"{unpacked(first)} {unpacked(one)}".strip(), len(one)) for one in some]
+    )
+
+
 def restored(spec: InputSpec) -> InputSpec:
     """The spec of a student that restores words first; see ``text_spelling``."""
     return replace(spec, restored=True)
@@ -92,5 +106,5 @@ def perturb_of(tokens: Tokens) -> Perturb:
     return Perturb(
         item=item, low=0.0, high=255.0, unit=" of words", budgets=(0.05, 0.1, 0.2), graded=0.1, sanity=1.0, settle=settle,
         corruptions=CORRUPTIONS, quote=quote, search=search, noise=noise, windows=windows, batch=partial(batch, tokens),
-        restored=restored,
+        drawn=partial(drawn, tokens), joined=joined, restored=restored,
     )  # fmt: skip

@@ -69,8 +69,13 @@ class Tokens:
         return [str(self._tokenizer.id_to_token(int(i))) for i in self.ids(text, limit)]
 
     @cached_property
+    def words(self) -> dict[str, int]:
+        """Entries of the vocabulary that are words by themselves, with their ranks; see ``text_spelling.whole_words``."""
+        return whole_words(self._tokenizer.get_vocab())
+
+    @cached_property
     def _speller(self) -> Speller:
-        return Speller(whole_words(self._tokenizer.get_vocab()))
+        return Speller(self.words)
 
     def read(self, text: str, spec: InputSpec) -> str:
         """The text as a student with this spec reads it: as it is, or restored."""

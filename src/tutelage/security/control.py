@@ -21,6 +21,7 @@ from tutelage.modality import InputSpec
 from tutelage.modality.perturb import Perturb, batch_of
 from tutelage.network.stages import Activation, hold
 from tutelage.teachers import Asked, Teacher, load_teacher
+from tutelage.teachers.defaults import default_for
 from tutelage.teachers.embedded import DEFAULT
 from tutelage.training.loop import as_activation
 
@@ -69,6 +70,8 @@ def choose_control(teacher: Teacher, asked: str | Teacher | None, items: npt.NDA
 
 def _embedded(teacher: Teacher) -> Teacher | None:
     """The embedded teacher, where it looks at the same items."""
+    if default_for(teacher.modality) != DEFAULT:
+        return None
     other = load_teacher()
     same = other.modality is teacher.modality and other.card.digest != teacher.card.digest
     return other if same else None

@@ -68,7 +68,7 @@ def harden_run(
         preset_named(preset, items),
         open_runtime(device),
     )
-    _mendable(subject)
+    mendable(subject)
     options = original.asked("full" if subject.perturb.search is None else "deep", seed, None)
     args = {"source": original.source, "options": options.as_json(), "of": str(original.folder), "seeds": seeds, "preset": chosen.as_json()}  # fmt: skip
     run = open_run(out, "harden", original.folder.name, args, listener)
@@ -85,7 +85,7 @@ def harden_run(
     return told
 
 
-def _mendable(subject: Subject) -> None:
+def mendable(subject: Subject) -> None:
     """Refuse what no remedy fits.
 
     Raises:

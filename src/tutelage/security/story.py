@@ -37,6 +37,7 @@ from tutelage.security.presets import Preset, preset_named
 from tutelage.security.provenance import read_provenance
 from tutelage.security.reference import white_box
 from tutelage.security.subject import Subject, open_subject
+from tutelage.security.trigger import trigger_rows
 from tutelage.teachers import Asked, Teacher, load_teacher
 
 
@@ -86,7 +87,12 @@ def tell(inquiry: Inquiry, candidates: Sequence[str] = (), other: str | Path | N
     with run.phase("fingerprint"):
         parts["fingerprints"] = _fingerprints(inquiry, candidates)
     with run.phase("teacher-only"):
-        own = [*no_task(inquiry), *teacher_only(inquiry), *perceptual(inquiry)]
+        own = [
+            *no_task(inquiry),
+            *trigger_rows(inquiry),
+            *teacher_only(inquiry),
+            *perceptual(inquiry),
+        ]
         parts["junk"] = junk_figures(inquiry)
         parts["abstention"] = abstention(inquiry)
     with run.phase("controls"):
