@@ -495,6 +495,20 @@ def few_texts() -> list[Row]:
     ]  # fmt: skip
 
 
+def edited_texts() -> list[Row]:
+    """Bar 8.6: edits of one word in ten, made with the teacher alone; then hardened."""
+    rows = []
+    for r in script("benchmarks/security.py", "text"):
+        own, white, gone, cost = r["untargeted"], r["white"], r["reduction"]["untargeted"], r["accuracy"]  # fmt: skip
+        rows += [
+            Row("8.6", f"{r['data']}: untargeted, teacher only ({own['attack']}), n = {own['n']}", f"{own['success']:.2f} [{own['low']:.2f}, {own['high']:.2f}]; on the student itself {white['success']:.2f}", ">= 0.60", own["success"] >= 0.6),
+            Row("8.6", f"{r['data']}: random edits of the same budget", f"{r['noise']:.2f}", "<= 0.15", r["noise"] <= 0.15),
+            Row("8.6", f"{r['data']}: {r['remedy']}, adaptive, untargeted; accuracy", f"{gone['before']:.2f} -> {gone['after']:.2f}; {100 * cost['difference']:+.1f} points", "halved, >= -1 point",
+                gone["gone"] is not None and gone["gone"] >= 0.5 and cost["difference"] >= -0.01),
+        ]  # fmt: skip
+    return rows
+
+
 def direction() -> list[Row]:
     """Bar 7.1: what the teacher alone achieves against deep, mid and full students of the same data."""
     rows = []
@@ -593,6 +607,8 @@ BARS: dict[str, Callable[[], list[Row]]] = {
     "8.3": lambda: tests("8.3", "law of the cut at every layer with padding; batches change nothing", "tests/laws/test_text_cuts.py", "tests/stories/test_texts.py::test_what_lies_beside_a_text_changes_nothing"),
     "8.4": lambda: tests("8.4", "no word of a modality outside its rooms", "tests/laws/test_source_tree.py"),
     "8.5": few_texts,
+    "8.6": edited_texts,
+    "8.6-tests": lambda: tests("8.6", "budgets, controls, what is restored, the page", "tests/stories/test_audit_texts.py", "tests/stories/test_harden_texts.py", "tests/unit/test_text_edits.py", "tests/unit/test_text_spelling.py", "tests/unit/test_text_perturb.py"),
     "7.1": direction,
     "7.2": hardened,
     "7.3": fingerprinted,

@@ -5,6 +5,7 @@
     fingerprint    whose student is it, among four teachers, by labels alone
     comfort        a student from scratch: no blame on the teacher
     quick          seconds of the quick preset, and the same JSON twice
+    text           frozen students of texts: edits of characters against random edits, then hardened
 
 Each prints one JSON value last. Students and crafted sets are kept between runs, in `.cache/`.
 """
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
-from datasets import SHARED, WORK, Source, folder, hymenoptera
+from datasets import SHARED, WORK, Source, folder, hymenoptera, texts
 
 RUNS = WORK / "security"
 CONTROL = {"weights": str(SHARED / "weights" / "mobilenet_v2.fp16.pth"), "arch": "torchvision:mobilenet_v2"}  # fmt: skip
@@ -178,10 +179,29 @@ def quick() -> dict[str, Any]:
     return {"seconds": told[0]["seconds"]["total"], "again": told[1]["seconds"]["total"], "same": same[0] == same[1], "range": told[0]["grade_range"], "refused": told[0]["refused"]}  # fmt: skip
 
 
+def edited(names: list[str], items: int = 64) -> list[dict[str, Any]]:
+    """Bar 8.6: one row a data set of texts; the audit is the one before hardening."""
+    from tutelage.api import harden as mend
+
+    rows = []
+    for name in names or ["sst2", "trec"]:
+        run = student(name, texts(name), "texts", mode="deep", teacher="minilm")
+        told = mend(run, preset="quick", items=items, out=RUNS / "texts")
+        before = summary(told["before"])
+        white = next(r for r in told["before"]["rows"] if r["attack"] == "search" and r["budget"] == told["before"]["graded_budget"])  # fmt: skip
+        rows.append({
+            "data": name, **{k: before[k] for k in ("n", "untargeted", "noise", "gap", "grade", "refused")}, "white": white,
+            "remedy": told["remedy"]["name"], "reduction": told["reduction"], "accuracy": told["accuracy"], "met": told["met"],
+            "tried": [{k: t[k] for k in ("remedy", "reduction", "accuracy")} for t in told["tried"]], "seconds": told["seconds"]["total"],
+        })  # fmt: skip
+        print(json.dumps(rows[-1]), flush=True)
+    return rows
+
+
 def main() -> None:
     """Run what is named."""
     what, *rest = sys.argv[1:]
-    verbs = {"direction": lambda: direction(rest), "harden": lambda: harden(rest), "fingerprint": fingerprint, "comfort": comfort, "quick": quick}  # fmt: skip
+    verbs = {"direction": lambda: direction(rest), "harden": lambda: harden(rest), "fingerprint": fingerprint, "comfort": comfort, "quick": quick, "text": lambda: edited(rest)}  # fmt: skip
     print(json.dumps(verbs[what]()))
 
 

@@ -7,14 +7,15 @@ the modality's business and comes in this record.
 
 Windows are always numbers of one shape, so that they can be kept in the cache. A modality whose items cannot be moved
 by gradients (texts) gives ``search``, ``windows`` and ``batch``: a window is then the item itself in numbers (its
-bytes, padded, say), ``batch`` makes of it what the network gets, and ``search`` looks for windows inside the budget
-itself, asking the objective that it is handed. Mimicry, copies, controls and the white box then go through ``search``;
-what needs a scale (patterns for all items, junk from neurons, perceptual budgets, hardening) is left out.
+bytes, padded, say), ``batch`` makes of it what the network gets, ``search`` looks for windows inside the budget itself,
+asking the objective that it is handed, and ``noise`` spends a budget at random. Mimicry, copies, controls and the white
+box then go through them; a pattern for all items is a short item in front of each (``drawn``, ``joined``). What needs a
+scale (junk from neurons, perceptual budgets) is left out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +33,9 @@ Objective = Callable[[Window], npt.NDArray[np.floating]]
 
 Search = Callable[[Objective, Window, float, int, np.random.Generator], Window]
 """(objective, windows, budget, rounds, rng) -> windows inside the budget, never worse than those given."""
+
+Noise = Callable[[Window, float, np.random.Generator], Window]
+"""(window, budget, rng) -> the window after as much change as the budget allows, drawn at random."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,12 @@ class Perturb:
         perceptual: budgets in ``distance``; empty where there is none.
         relaxed: the same distance for torch tensors (N, ...) with gradients; None where there is none.
         picture: window -> PNG bytes, for pages; None where it cannot be shown.
+        quote: window -> a line, for pages, where reading tells more than a picture.
         search: see the head of this file; None where windows are moved by gradients.
+        noise: see the head of this file; given with ``search``.
+        drawn: (spec, how many, how many words, rng) -> windows of random items that have nothing to do with any task.
+        joined: (window, windows) -> these windows with that one in front of each.
+        restored: spec -> the spec of a student that undoes what it can of all this before it reads; None where nothing is.
         windows: items + spec -> windows (N, ...); None stands for their plain views, stacked.
         batch: windows + spec -> the batch that the network gets; None stands for ``{"x": windows}``.
     """
@@ -72,7 +81,12 @@ class Perturb:
     perceptual: tuple[float, ...] = ()
     relaxed: Callable[[Any, Any], Any] | None = None
     picture: Callable[[Window], bytes] | None = None
+    quote: Callable[[Window], str] | None = None
     search: Search | None = None
+    noise: Noise | None = None
+    drawn: Callable[[InputSpec, int, int, np.random.Generator], Window] | None = None
+    joined: Callable[[Window, Window], Window] | None = None
+    restored: Callable[[InputSpec], InputSpec] | None = None
     windows: Callable[[Sequence[Item], InputSpec], Window] | None = None
     batch: Callable[[Window, InputSpec], dict[str, npt.NDArray[Any]]] | None = None
 
@@ -91,3 +105,16 @@ def batch_of(windows: Window, modality: Modality, spec: InputSpec) -> dict[str, 
     perturb = modality.perturb
     given = perturb.batch(windows, spec) if perturb is not None and perturb.batch else None
     return given if given is not None else {"x": windows}
+
+
+def batches_of(windows: Window, modality: Modality, spec: InputSpec) -> Iterator[tuple[npt.NDArray[np.intp], dict[str, npt.NDArray[Any]]]]:  # fmt: skip
+    """Windows (N, ...) as batches of items of one shape each, with their places: a row then has the bits that ``predict`` gives it."""
+    perturb = modality.perturb
+    if perturb is None or perturb.batch is None:
+        yield np.arange(len(windows)), {"x": windows}
+        return
+    alone = [perturb.batch(window[None], spec) for window in windows]
+    shapes = [one["x"].shape for one in alone]
+    for shape in sorted(set(shapes)):
+        places = np.flatnonzero([s == shape for s in shapes])
+        yield places, {name: np.concatenate([alone[i][name] for i in places]) for name in alone[0]}

@@ -32,6 +32,7 @@ class InputSpec:
         padding: the networks own rule for borders, kept because it changes activations.
         smallest: input in pixels that the network was seen to work at; ``size`` if it takes no other.
         unit: of the sizes: ``"px"`` or ``"tokens"``.
+        restored: whether what slips and adversaries did to an item is undone before it is read, where the modality can.
     """
 
     size: int = 224
@@ -43,18 +44,20 @@ class InputSpec:
     padding: str = ""
     smallest: int = 32
     unit: str = "px"
+    restored: bool = False
 
     @property
     def told(self) -> str:
         """In words."""
         if self.unit != "px":
-            return f"input up to {self.size} {self.unit}"
+            return f"input up to {self.size} {self.unit}" + (", restored" if self.restored else "")
         return f"input {self.size} px (short side to {self.resize}), {self.interpolation}, {self.channels} channels, down to {self.smallest} px"
 
     def as_json(self) -> dict[str, Any]:
         """A plain dictionary; ``InputSpec.from_json`` is its inverse."""
         plain = {**asdict(self), "mean": list(self.mean), "std": list(self.std)}
-        return plain if self.unit != "px" else {k: v for k, v in plain.items() if k != "unit"}
+        usual = {"unit": "px", "restored": False}
+        return {k: v for k, v in plain.items() if k not in usual or v != usual[k]}
 
     @staticmethod
     def from_json(value: Mapping[str, Any]) -> InputSpec:
@@ -131,7 +134,7 @@ class Modality:
             negative -> PNG bytes of the item beside itself under that heat; None where the modality lacks it.
         perturb: what an adversary may do to an item, a record of functions of its own (see
             ``modality.perturb``); None where the modality lacks it.
-        random_views: whether random views differ from the plain one; else one view says all.
+        random_views: whether a fit learns from random views beside the plain one; else one view says all.
         defects: kinds of defects of its own -> how bad, and what to do; they are told in one finding each.
     """
 

@@ -15,6 +15,7 @@ from tutelage.modality.record import Fingerprint, InputSpec, Item, Modality
 from tutelage.modality.text_check import DEFECTS, check
 from tutelage.modality.text_heat import attribute
 from tutelage.modality.text_near import confirm, fingerprint_of
+from tutelage.modality.text_perturb import perturb_of
 from tutelage.modality.text_read import read
 from tutelage.modality.text_show import excerpt
 from tutelage.modality.text_tokens import Tokens, collate
@@ -74,4 +75,5 @@ def texts_of(tokens: Tokens, limit: int) -> Modality:
         check=partial(check, count=tokens.count, limit=limit),
         augment=tokens.augment,
         attribute=partial(attribute, tokens),
+        perturb=perturb_of(tokens),
     )

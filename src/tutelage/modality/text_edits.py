@@ -39,13 +39,16 @@ HOMOGLYPHS = {
 ZERO_WIDTH = "\u200b"
 LATIN = {glyph: letter for letter, glyph in HOMOGLYPHS.items()}
 
+AGAIN = 4
+"""Variants of a word that are asked again on top of other edits."""
+
 Objective = Callable[[Sequence[str]], npt.NDArray[np.floating]]
 """Texts (N,) -> what is to be made small (N,)."""
 
 
 def allowed(text: str, budget: float) -> int:
-    """How many words of a text may be edited: a share of them, at least one."""
-    return max(1, math.floor(budget * len(text.split())))
+    """How many words of a text may be edited: a share of them, at least one; none at a budget of zero."""
+    return max(1, math.floor(budget * len(text.split()) + 1e-9)) if budget > 0 else 0
 
 
 def edited(word: str, kind: str, place: int) -> str | None:
@@ -84,26 +87,50 @@ def random_edits(text: str, budget: float, rng: np.random.Generator, kinds: Sequ
     return "".join(words)
 
 
-def search(objective: Objective, text: str, budget: float, kinds: Sequence[str] = KINDS, tried: int = 24) -> str:  # fmt: skip
-    """The text inside a budget that makes an objective smallest, greedily, word by word; never worse than the given.
+def search(objective: Objective, text: str, budget: float, kinds: Sequence[str] = KINDS, tried: int = 24, looked: int = 4) -> str:  # fmt: skip
+    """The text inside a budget that makes an objective smallest, greedily; never worse than the given.
 
     Words are taken in the order in which leaving them out moves the objective (Gao et al., DeepWordBug, 2018; Jin et al.,
-    TextFooler, AAAI 2020); of each, up to ``tried`` variants are asked.
+    TextFooler, AAAI 2020), and variants of the first are asked. The best one stays, and the best few of the other words are
+    asked again on top of it, until the budget is spent.
+
+    Args:
+        objective: asked many texts at once.
+        text: as it is.
+        budget: share of its words that may be edited.
+        kinds: of edits.
+        tried: variants of a word, at most.
+        looked: words whose variants are asked, at least; twice as many as may be edited, if that is more.
     """
-    words, best = _pieces(text), float(objective([text])[0])
-    for place in _order(objective, words)[: allowed(text, budget)]:
-        some = _spread(variants(words[place], kinds), tried)
-        if not some:
-            continue
-        texts = ["".join([*words[:place], one, *words[place + 1 :]]) for one in some]
-        scores = objective(texts)
-        if float(scores.min()) < best:
-            best, words[place] = float(scores.min()), some[int(scores.argmin())]
+    words, most = _pieces(text), allowed(text, budget)
+    if not most:
+        return text
+    order = _order(objective, words, kinds)[: max(looked, 2 * most)]
+    ranked = _ranked(objective, words, [(p, one) for p in order for one in _spread(variants(words[p], kinds), tried)])  # fmt: skip
+    best, edits = float(objective([text])[0]), 0
+    for place in sorted(ranked, key=lambda p: ranked[p][0]):
+        few_scores = ranked[place][:AGAIN]
+        on_top = _ranked(objective, words, [(place, one) for _, one in few_scores])[place] if edits else few_scores  # fmt: skip
+        score, one = on_top[0]
+        if score < best:
+            best, edits, words[place] = score, edits + 1, one
+        if edits == most:
+            break
     return "".join(words)
 
 
-def _order(objective: Objective, words: Sequence[str]) -> list[int]:
-    places = [i for i, word in enumerate(words) if variants(word)]
+def _ranked(objective: Objective, words: Sequence[str], edits: Sequence[tuple[int, str]]) -> dict[int, list[tuple[float, str]]]:  # fmt: skip
+    """Place -> the words that may come there with the objective of the text with that edit alone, the best first."""
+    texts = ["".join([*words[:place], one, *words[place + 1 :]]) for place, one in edits]
+    scores = objective(texts) if texts else np.zeros(0)
+    found: dict[int, list[tuple[float, str]]] = {}
+    for (place, one), score in zip(edits, scores, strict=True):
+        found.setdefault(place, []).append((float(score), one))
+    return {place: sorted(some) for place, some in found.items()}
+
+
+def _order(objective: Objective, words: Sequence[str], kinds: Sequence[str]) -> list[int]:
+    places = [i for i, word in enumerate(words) if variants(word, kinds)]
     if not places:
         return []
     without = ["".join([*words[:i], *words[i + 1 :]]) for i in places]

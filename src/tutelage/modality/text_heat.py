@@ -28,7 +28,7 @@ def attribute(tokens: Tokens, decoded: str, spec: InputSpec, heat: npt.NDArray[n
         spec: how many tokens are read.
         heat: one value a place, (T,) or (1, T), nothing negative; padding at its end is passed over.
     """
-    pieces = tokens.pieces(decoded, spec.size)
+    pieces = tokens.pieces(tokens.read(decoded, spec), spec.size)
     return drawn(pieces, shared(heat, len(pieces)))
 
 

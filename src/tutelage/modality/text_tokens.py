@@ -14,11 +14,16 @@ from tutelage.errors import TeacherError, missing_extra
 from tutelage.files import digest_bytes
 from tutelage.modality.lengths import padded_length
 from tutelage.modality.record import InputSpec
+from tutelage.modality.text_edits import random_edits
+from tutelage.modality.text_spelling import Speller, whole_words
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 Ints = npt.NDArray[np.int32]
+
+EDITED = 0.2
+"""Share of the words that are edited in a random view."""
 
 ABSENT = -1
 """Stands for no token behind the end of a text."""
@@ -63,9 +68,23 @@ class Tokens:
         """What each of those tokens stands for, as the tokenizer writes it."""
         return [str(self._tokenizer.id_to_token(int(i))) for i in self.ids(text, limit)]
 
+    @cached_property
+    def words(self) -> dict[str, int]:
+        """Entries of the vocabulary that are words by themselves, with their ranks; see ``text_spelling.whole_words``."""
+        return whole_words(self._tokenizer.get_vocab())
+
+    @cached_property
+    def _speller(self) -> Speller:
+        return Speller(self.words)
+
+    def read(self, text: str, spec: InputSpec) -> str:
+        """The text as a student with this spec reads it: as it is, or restored."""
+        return self._speller.restored(text) if spec.restored else text
+
     def augment(self, text: str, spec: InputSpec, rng: np.random.Generator | None) -> Ints:
-        """The one view of a text: its tokens, padded with ``ABSENT`` to a length that depends on it alone (T,)."""
-        ids = self.ids(text, spec.size)
+        """The tokens of a text, padded with ``ABSENT`` to a length that depends on it alone (T,); in random views it has random edits."""
+        seen = text if rng is None else random_edits(text, EDITED, rng)
+        ids = self.ids(self.read(seen, spec), spec.size)
         row = np.full(min(padded_length(len(ids)), max(spec.size, len(ids))), ABSENT, np.int32)
         row[: len(ids)] = ids
         return row

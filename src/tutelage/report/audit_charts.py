@@ -46,7 +46,8 @@ def budgets(axes: Axes, rows: Rows, cut: int, unit: str) -> None:
         x, y = [r["budget"] for r in chosen], [100 * r["success"] for r in chosen]
         spread = [[100 * max(0.0, r["success"] - r["low"]) for r in chosen], [100 * max(0.0, r["high"] - r["success"]) for r in chosen]]  # fmt: skip
         axes.errorbar(x, y, yerr=spread, label=name, color=COLOURS[name], marker=MARKS[name], capsize=3)  # fmt: skip
-    axes.set(xlabel=f"budget in 1{unit}", ylabel="success, %", ylim=(-2, 104))
+    label = f"budget in 1{unit}" if unit.startswith("/") else f"budget, share{unit}"
+    axes.set(xlabel=label, ylabel="success, %", ylim=(-2, 104))
     axes.legend(loc="best")
 
 
@@ -58,7 +59,7 @@ def _series(rows: Rows, cut: int) -> dict[str, list[Mapping[str, Any]]]:
         "teacher only": _best(own),
         "control teacher": _best([r for r in plain if r["attack"].startswith("control: ")]),
         "noise": _best([r for r in plain if r["attack"] == "noise"]),
-        "white box": _best([r for r in plain if r["attack"] in ("pgd", "apgd")]),
+        "white box": _best([r for r in plain if r["attack"] in ("pgd", "apgd", "search")]),
     }
     return {name: chosen for name, chosen in found.items() if chosen}
 

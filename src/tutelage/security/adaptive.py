@@ -1,13 +1,15 @@
 """Adaptive attacks: an adversary who knows of the defence tries what it was not trained on.
 
 Fresh items, targets and starts; another optimiser; a cut and a budget that no twin was made with; and several cuts at
-once. The adversary still has the teacher alone. Figures are told at their worst.
+once. Where a student undoes edits before it reads, the same is tried on what is left after that too. The adversary still
+has the teacher alone. Figures are told at their worst.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +48,14 @@ def plan(inquiry: Inquiry, trained_cuts: Sequence[int]) -> list[Plan]:
     other = next((k for k in range(depth - 1, 0, -1) if k not in trained_cuts and inquiry.subject.teacher.card.stages[k - 1].parameters), depth)  # fmt: skip
     sign, adam = Pursuit(steps), Pursuit(steps, optimiser="adam")
     away = Pursuit(steps, start=0.5)
+    if inquiry.perturb.search is not None:
+        return [
+            Plan("copy", depth, graded, "fresh items, targets and own head", sign),
+            Plan("copy away", depth, graded, "fresh items and own head", sign),
+            Plan("displace", depth, graded, "nothing imitated", sign),
+            Plan("copy away", other, graded, "another cut", sign),
+            Plan("copy away", depth, BEYOND * graded, "a larger budget", sign),
+        ]
     return [
         Plan("copy", depth, graded, "fresh items, targets and own head", sign),
         Plan("copy away", depth, graded, "fresh items and own head", sign),
@@ -62,11 +72,14 @@ def besiege(inquiry: Inquiry, students: Sequence[Student], plans: Sequence[Plan]
     examiners = [inquiry.examiner, *(Examiner(Subject(s, inquiry.subject.teacher, ""), inquiry.items) for s in students)]  # fmt: skip
     right: npt.NDArray[np.bool_] = np.logical_and.reduce([e.right for e in examiners])
     found = []
-    for each in plans:
-        crafter = replace(inquiry, optimiser=each.pursuit.optimiser).crafter()
-        windows = crafter.craft(inquiry.items, each.goal, each.cut, inquiry.reads(), each.budget, each.pursuit, inquiry.told(f"adaptive: {each.goal} at cut {each.cut}, {each.how}"))["windows"]  # fmt: skip
+    specs = dict.fromkeys([inquiry.subject.student.facts.spec, *(s.facts.spec for s in students)])
+    for each, spec in product(plans, specs):
+        own = spec == inquiry.subject.student.facts.spec
+        how = each.how if own else f"{each.how}; crafted on what is restored"
+        crafter = replace(replace(inquiry, optimiser=each.pursuit.optimiser).crafter(), spec=spec)
+        windows = crafter.craft(inquiry.items, each.goal, each.cut, inquiry.reads(), each.budget, each.pursuit, inquiry.told(f"adaptive: {each.goal} at cut {each.cut}, {how}"))["windows"]  # fmt: skip
         told = [e.answers(windows) for e in examiners]
         for targeted in (False,) if each.goal in UNTARGETED else (True, False):
             shares = [e.hits(t, targeted)[right] for e, t in zip(examiners, told, strict=True)]
-            found.append(Siege(each.goal, each.cut, each.budget, targeted, each.how, shares[0], np.stack(shares[1:])))  # fmt: skip
+            found.append(Siege(each.goal, each.cut, each.budget, targeted, how, shares[0], np.stack(shares[1:])))  # fmt: skip
     return found

@@ -1,6 +1,6 @@
 """Controls: what the same budget does without this teacher. Only what exceeds them is inherited.
 
-noise            every value moved by the whole budget, up or down at random
+noise            every value moved by the whole budget, up or down at random; or as many edits as it allows, at random
 control teacher  the same attack crafted on an unrelated network
 another student  the same crafted windows shown to a student that is not of this teacher (from scratch, say)
 """
@@ -21,6 +21,7 @@ from tutelage.modality import InputSpec
 from tutelage.modality.perturb import Perturb, batch_of
 from tutelage.network.stages import Activation, hold
 from tutelage.teachers import Asked, Teacher, load_teacher
+from tutelage.teachers.defaults import default_for
 from tutelage.teachers.embedded import DEFAULT
 from tutelage.training.loop import as_activation
 
@@ -69,6 +70,8 @@ def choose_control(teacher: Teacher, asked: str | Teacher | None, items: npt.NDA
 
 def _embedded(teacher: Teacher) -> Teacher | None:
     """The embedded teacher, where it looks at the same items."""
+    if default_for(teacher.modality) != DEFAULT:
+        return None
     other = load_teacher()
     same = other.modality is teacher.modality and other.card.digest != teacher.card.digest
     return other if same else None
@@ -110,10 +113,9 @@ def spec_for(teacher: Teacher, spec: InputSpec) -> InputSpec:
 
 
 def noise(windows: npt.NDArray[Any], budget: float, perturb: Perturb, seed: int) -> npt.NDArray[Any]:  # fmt: skip
-    """Windows with every value moved by the whole budget, up or down at random; else found by a search for nothing."""
-    if perturb.search is not None:
+    """Windows with every value moved by the whole budget, up or down at random; else as the modality spends it at random."""
+    if perturb.noise is not None:
         rng = np.random.default_rng(seed)
-        rows = [perturb.search(lambda w: rng.random(len(w)), windows[i : i + 1], budget, 1, rng) for i in range(len(windows))]  # fmt: skip
-        return np.concatenate(rows)
+        return np.stack([perturb.noise(window, budget, rng) for window in windows])
     signs = np.random.default_rng(seed).choice(np.array([-1.0, 1.0]), windows.shape)
     return perturb.settle(windows + signs * budget, windows, budget)

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tutelage.features.engine import run
-from tutelage.modality.perturb import batch_of
+from tutelage.features.engine import Arrays, run
+from tutelage.modality.perturb import batches_of
 from tutelage.security.items import Items
 from tutelage.security.subject import Subject
 from tutelage.student.predict import judge, predictions, tail_features
@@ -53,12 +53,18 @@ class Examiner:
         modality's law.
         """
         student = self.subject.student
-        batch = batch_of(windows, student.teacher.modality, student.facts.spec)
+        parts = list(batches_of(windows, student.teacher.modality, student.facts.spec))
+        told = [judge(student, self._features(batch)) for _, batch in parts]
+        order = np.argsort(np.concatenate([places for places, _ in parts]))
+        probabilities, scores = (np.concatenate(part)[order] for part in zip(*told, strict=True))
+        return probabilities, scores
+
+    def _features(self, batch: Arrays) -> npt.NDArray[np.float32]:
+        student = self.subject.student
         if student.facts.frozen == 0:
-            return judge(student, tail_features(student, batch))
+            return tail_features(student, batch)
         extractor = student.extractor
-        rows = extractor.rounded(run(extractor.compile(batch), batch))
-        return judge(student, tail_features(student, rows))
+        return tail_features(student, extractor.rounded(run(extractor.compile(batch), batch)))
 
     def answers(self, windows: npt.NDArray[Any]) -> Ints:
         """The most probable class (D, N), asked D times: once, if the student is not random."""

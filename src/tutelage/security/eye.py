@@ -10,11 +10,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from tutelage.features.engine import EngineSpec, run
+from tutelage.features.extract import Extractor
 from tutelage.modality import InputSpec
 from tutelage.modality.perturb import batch_of
 from tutelage.network.fold import Held
 from tutelage.network.stages import Activation
-from tutelage.network.taps import PREFIX, Tapped, channels_end
+from tutelage.network.taps import PREFIX, Tapped, channels_end, pooled
 from tutelage.teachers import Teacher
 from tutelage.training.loop import as_activation
 
@@ -38,9 +40,10 @@ class Eye(nn.Module):
         cut: stages that run, 1..L.
         reads: stages up to the cut whose pooled output is compared too.
         device: where they run, and where looks are.
+        engine: runs them instead, fast and without gradients, where a modality searches by itself.
     """
 
-    def __init__(self, teacher: Teacher, spec: InputSpec, cut: int, reads: Sequence[int] = (), device: str = "cpu") -> None:  # fmt: skip
+    def __init__(self, teacher: Teacher, spec: InputSpec, cut: int, reads: Sequence[int] = (), device: str = "cpu", engine: EngineSpec | None = None) -> None:  # fmt: skip
         super().__init__()
         self.cut, self.reads = cut, tuple(k for k in reads if k < cut)
         self.modality, self.spec = teacher.modality, spec
@@ -48,6 +51,7 @@ class Eye(nn.Module):
         tapped = Tapped(stages, self.reads, first=teacher.prepare(spec))
         self.tapped = Held(tapped, device)
         self.scales: list[Tensor] = []
+        self._extractor = None if engine is None else Extractor(teacher, cut, spec, engine)
 
     @property
     def device(self) -> str:
@@ -62,9 +66,7 @@ class Eye(nn.Module):
         """
         seen = windows[:CALIBRATED]
         with torch.no_grad():
-            looks = [
-                self._parts(self._batch(seen[i : i + batch])) for i in range(0, len(seen), batch)
-            ]
+            looks = [self._seen(seen[i : i + batch]) for i in range(0, len(seen), batch)]
         self.scales = [_scale(torch.cat(parts)) for parts in zip(*looks, strict=True)]
         return self
 
@@ -77,20 +79,26 @@ class Eye(nn.Module):
         weight = [1 / (len(parts) * p[0].numel()) ** 0.5 for p in parts]
         return torch.cat([p.flatten(1) * w for p, w in zip(scaled, weight, strict=True)], dim=1)
 
-    def _batch(self, windows: npt.NDArray[Any]) -> Activation:
-        return as_activation(batch_of(np.ascontiguousarray(windows), self.modality, self.spec))
+    def _seen(self, windows: npt.NDArray[Any]) -> list[Tensor]:
+        batch = batch_of(np.ascontiguousarray(windows), self.modality, self.spec)
+        if self._extractor is None:
+            return self._parts(as_activation(batch))
+        arrays = run(self._extractor.compile(batch), batch)
+        return self._compared({name: torch.from_numpy(a).float() for name, a in arrays.items()})
 
     def _parts(self, batch: Activation) -> list[Tensor]:
-        seen: Activation = self.tapped(batch)
-        return [*(seen[f"{PREFIX}{k}"] for k in self.reads), seen["x"]]
+        return self._compared(self.tapped(batch))
+
+    def _compared(self, seen: Activation) -> list[Tensor]:
+        """Activations side by side; where items differ in length, the mean over the places that the mask leaves in."""
+        x = pooled(seen["x"], seen["mask"]) if "mask" in seen else seen["x"]
+        return [*(seen[f"{PREFIX}{k}"] for k in self.reads), x]
 
     @torch.no_grad()
     def look(self, windows: npt.NDArray[Any], batch: int = 32) -> Tensor:
         """Windows (N, ...) -> (N, F), without gradients."""
         starts = range(0, len(windows), batch)
-        parts = [
-            self._side_by_side(self._parts(self._batch(windows[i : i + batch]))) for i in starts
-        ]
+        parts = [self._side_by_side(self._seen(windows[i : i + batch])) for i in starts]
         return torch.cat(parts)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,9 +26,10 @@ from tutelage.security.control import choose_control
 from tutelage.security.inquiry import Inquiry
 from tutelage.security.items import choose_items, known_items
 from tutelage.security.judged import Price, Siege, met, published_level, reductions
-from tutelage.security.mended import Start, mend, prepare_start
+from tutelage.security.mended import Start, prepare_start
 from tutelage.security.presets import Preset, preset_named
-from tutelage.security.remedies import LADDERS, Remedy
+from tutelage.security.refitted import Refit, refitting
+from tutelage.security.remedies import LADDERS, SEARCHED, Remedy
 from tutelage.security.story import tell
 from tutelage.security.subject import Subject, open_subject
 from tutelage.student import Student
@@ -66,32 +68,32 @@ def harden_run(
         preset_named(preset, items),
         open_runtime(device),
     )
-    _mendable(subject)
-    options = original.asked("full", seed, None)
+    mendable(subject)
+    options = original.asked("full" if subject.perturb.search is None else "deep", seed, None)
     args = {"source": original.source, "options": options.as_json(), "of": str(original.folder), "seeds": seeds, "preset": chosen.as_json()}  # fmt: skip
     run = open_run(out, "harden", original.folder.name, args, listener)
     with alone(run), metered(run), prepared(original.source, None, options, run, teacher) as lesson:
         inquiry = _inquiry(subject, original, run, chosen, control, seed + FRESH, runtime)
-        start = prepare_start(lesson, subject, runtime)
-        tried = try_all(start, inquiry, _ladder(subject, remedies), range(seed, seed + seeds), run)  # fmt: skip
-        best = max(tried, key=_worth)
-        metrics = evaluate_test(lesson, best.trained[0])
-        shipped = ship(lesson, best.trained[0], metrics, options, run)
+        with started(lesson, subject, runtime) as start:
+            tried = try_all(start, inquiry, _ladder(subject, remedies), range(seed, seed + seeds), run)  # fmt: skip
+            best = max(tried, key=_worth)
+            read = start.lesson_for(best.trained[0].student)
+            shipped = ship(read, best.trained[0], evaluate_test(read, best.trained[0]), options, run)  # fmt: skip
         told = _told(best, tried, shipped.student, original, run)
         write_json(run.folder / "results.json", told)
         write_text(run.folder / "harden.html", render_harden(told))
     return told
 
 
-def _mendable(subject: Subject) -> None:
+def mendable(subject: Subject) -> None:
     """Refuse what no remedy fits.
 
     Raises:
-        NotYetError: the modality's items cannot be moved by gradients.
+        NotYetError: items cannot be moved by gradients, and the student is tuned: only heads are mended there.
         UsageError: the student still knows its teacher's classes, which tuned layers forget.
     """
-    if subject.perturb.search is not None:
-        raise lacking(subject.student.teacher.modality, "hardening")
+    if subject.perturb.search is not None and subject.student.facts.mode != "deep":
+        raise lacking(subject.student.teacher.modality, "hardening of a tuned student")
     if subject.student.facts.kept:
         raise UsageError(
             "keeps-classes", given="a student that still knows its teacher's classes, which every remedy would make it forget",
@@ -108,7 +110,7 @@ def _inquiry(subject: Subject, original: Original, run: Run, preset: Preset, con
 
 def _ladder(subject: Subject, asked: Sequence[str]) -> tuple[Remedy, ...]:
     """The remedies of the student's mode, in order; those asked for, if some are."""
-    every = LADDERS[subject.student.facts.mode]
+    every = LADDERS[subject.student.facts.mode] if subject.perturb.search is None else SEARCHED
     unknown = sorted(set(asked) - {r.name for r in every})
     if unknown:
         raise UsageError(
@@ -118,7 +120,17 @@ def _ladder(subject: Subject, asked: Sequence[str]) -> tuple[Remedy, ...]:
     return tuple(r for r in every if r.name in asked) if asked else every
 
 
-def try_all(start: Start, inquiry: Inquiry, ladder: Sequence[Remedy], seeds: Sequence[int], run: Run) -> list[Tried]:  # fmt: skip
+@contextmanager
+def started(lesson: Lesson, subject: Subject, runtime: Runtime) -> Iterator[Start | Refit]:
+    """What remedies start from: twins and a network to tune, or a head to fit on what is restored."""
+    if subject.perturb.search is None:
+        yield prepare_start(lesson, subject, runtime)
+        return
+    with refitting(lesson, subject, runtime) as start:
+        yield start
+
+
+def try_all(start: Start | Refit, inquiry: Inquiry, ladder: Sequence[Remedy], seeds: Sequence[int], run: Run) -> list[Tried]:  # fmt: skip
     """Remedies in order, until one meets the bar."""
     with run.phase("audit before"):
         before = tell(inquiry)
@@ -131,14 +143,12 @@ def try_all(start: Start, inquiry: Inquiry, ladder: Sequence[Remedy], seeds: Seq
     return tried
 
 
-def _try(start: Start, inquiry: Inquiry, remedy: Remedy, seeds: Sequence[int], before: Mapping[str, Any], run: Run) -> Tried:  # fmt: skip
-    trained = tuple(mend(start, remedy, seed) for seed in seeds)
+def _try(start: Start | Refit, inquiry: Inquiry, remedy: Remedy, seeds: Sequence[int], before: Mapping[str, Any], run: Run) -> Tried:  # fmt: skip
+    trained = start.students(remedy, seeds)
     with run.phase("price"):
-        price = _price(start.lesson, inquiry.subject.student, trained).as_json()
+        price = _price(start, inquiry.subject.student, trained).as_json()
     with run.phase("siege"):
-        sieges = tuple(
-            besiege(inquiry, [t.student for t in trained], plan(inquiry, start.twins.cuts))
-        )
+        sieges = tuple(besiege(inquiry, [t.student for t in trained], plan(inquiry, start.cuts)))
     with run.phase("audit after"):
         subject = Subject(trained[0].student, inquiry.subject.teacher, inquiry.subject.told)
         after = tell(replace(inquiry, subject=subject))
@@ -147,11 +157,13 @@ def _try(start: Start, inquiry: Inquiry, remedy: Remedy, seeds: Sequence[int], b
     return Tried(remedy, trained, sieges, price, dict(before), after, reduced, reached, tuple(told))
 
 
-def _price(lesson: Lesson, parent: Student, trained: Sequence[Trained]) -> Price:
+def _price(start: Start | Refit, parent: Student, trained: Sequence[Trained]) -> Price:
     """Parent and hardened students on the whole test part."""
+    lesson = start.lesson
     indices = lesson.readable(0, lesson.parts.test, 1)
     truth = lesson.truth(indices)
-    answers = [_answers(parent, lesson, indices), *(_answers(t.student, lesson, indices) for t in trained)]  # fmt: skip
+    students = (parent, *(t.student for t in trained))
+    answers = [_answers(s, start.lesson_for(s), indices) for s in students]
     right = np.stack([a.argmax(1) == truth for a in answers])
     groups = tuple(lesson.checked.groups[i] for i in indices)
     ece = tuple(expected_calibration_error(a, truth) for a in answers[:2])

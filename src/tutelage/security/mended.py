@@ -24,6 +24,7 @@ from tutelage.security.relevant import reset_slice
 from tutelage.security.remedies import Remedy
 from tutelage.security.subject import Subject
 from tutelage.security.twins import Twins, make_twins
+from tutelage.student import Student
 from tutelage.training import Lesson, Trained
 from tutelage.training.head import fit_head
 from tutelage.training.loop import HeadModule, Pupil
@@ -64,6 +65,19 @@ class Start:
     twins: Twins
     parent: Parent
     runtime: Runtime
+
+    @property
+    def cuts(self) -> tuple[int, ...]:
+        """Cuts that twins were made at."""
+        return self.twins.cuts
+
+    def students(self, remedy: Remedy, seeds: Sequence[int]) -> tuple[Trained, ...]:
+        """One a seed."""
+        return tuple(mend(self, remedy, seed) for seed in seeds)
+
+    def lesson_for(self, student: Student) -> Lesson:
+        """The lesson as a student reads it: all read the same."""
+        return self.lesson
 
 
 def prepare_start(lesson: Lesson, subject: Subject, runtime: Runtime) -> Start:

@@ -21,6 +21,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from tutelage.features.engine import EngineSpec
 from tutelage.modality import InputSpec
 from tutelage.modality.perturb import Perturb
 from tutelage.security.crafted import Arrays, crafted
@@ -51,6 +52,7 @@ class Crafter:
         perturb: of the modality.
         seed: of random starts.
         device: where the teacher runs; no part of a set's name.
+        engine: runs it where the modality searches by itself; see ``Eye``.
     """
 
     teacher: Teacher
@@ -58,6 +60,7 @@ class Crafter:
     perturb: Perturb
     seed: int
     device: str = "cpu"
+    engine: EngineSpec | None = None
 
     def craft(self, items: Items, goal: Goal, cut: int, reads: Sequence[int], budget: float, how: Pursuit, tell: Tell | None = None) -> Arrays:  # fmt: skip
         """Windows that look alike and mean something else to the teacher; from the cache, if they are there.
@@ -79,20 +82,23 @@ class Crafter:
         facts = {
             "teacher": self.teacher.card.weights_digest, "spec": self.spec.as_json(), "items": items.digest, "goal": goal,
             "cut": cut, "reads": [k for k in reads if k < cut], "budget": budget, "how": how.as_json(), "seed": self.seed,
+            **({"engine": self.engine.as_json()} if self.engine and self.perturb.search else {}),
         }  # fmt: skip
         return crafted(facts, lambda: self._make(items, goal, cut, reads, budget, how, tell))
 
     def _make(self, items: Items, goal: Goal, cut: int, reads: Sequence[int], budget: float, how: Pursuit, tell: Tell | None) -> Arrays:  # fmt: skip
-        eye = Eye(self.teacher, self.spec, cut, reads, self.device).calibrate(items.references)
+        engine = self.engine if self.perturb.search is not None else None
+        eye = Eye(self.teacher, self.spec, cut, reads, self.device, engine)
+        eye.calibrate(items.references)
         if self.perturb.search is not None:
-            return self._searched(items, goal, eye, budget, how.steps)
+            return self._searched(items, goal, eye, budget, how.steps, tell)
         losses = Goals(eye, items, goal)
         windows = pursue(
             losses, items.windows, budget, self.perturb, how, self.seed, tell, eye.device
         )
         return {"windows": windows, "residual": losses.residual(windows)}
 
-    def _searched(self, items: Items, goal: Goal, eye: Eye, budget: float, rounds: int) -> Arrays:
+    def _searched(self, items: Items, goal: Goal, eye: Eye, budget: float, rounds: int, tell: Tell | None) -> Arrays:  # fmt: skip
         """Where windows are no numbers, the modality looks itself, an item at a time."""
         assert self.perturb.search is not None
         losses, rng = Goals(eye, items, goal), np.random.default_rng(self.seed)
@@ -100,6 +106,8 @@ class Crafter:
         for row in range(len(items)):
             objective = losses.asked(row)
             found.append(self.perturb.search(objective, items.windows[row : row + 1], budget, rounds, rng))  # fmt: skip
+            if tell is not None:
+                tell(row + 1)
         windows = np.concatenate(found)
         return {"windows": windows, "residual": losses.residual(windows)}
 
@@ -138,6 +146,7 @@ class Goals:
         aim = torch.from_numpy((self.items.truth if away else self.items.targets)[rows]).to(
             logits.device
         )
+        aim = aim.expand(len(logits))  # many looks at one item, or one at each
         own = logits.gather(1, aim[:, None])[:, 0]
         others = logits.scatter(1, aim[:, None], -torch.inf).amax(1)
         margin: Tensor = own - others
@@ -163,8 +172,7 @@ class Goals:
 
         @torch.no_grad()
         def loss(windows: npt.NDArray[Any]) -> npt.NDArray[np.floating]:
-            looks = self.eye.look(windows)
-            found: npt.NDArray[np.floating] = torch.cat([self.judged(look[None], slice(row, row + 1)) for look in looks]).cpu().numpy()  # fmt: skip
+            found: npt.NDArray[np.floating] = self.judged(self.eye.look(windows), slice(row, row + 1)).cpu().numpy()  # fmt: skip
             return found
 
         return loss

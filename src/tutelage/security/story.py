@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from tutelage.files import write_json, write_text
+from tutelage.modality import lacking
 from tutelage.report.audits import render_audit
 from tutelage.report.thumbnails import write_pictures
 from tutelage.run import Listener, Run, alone, open_run, silent
@@ -36,6 +37,7 @@ from tutelage.security.presets import Preset, preset_named
 from tutelage.security.provenance import read_provenance
 from tutelage.security.reference import white_box
 from tutelage.security.subject import Subject, open_subject
+from tutelage.security.trigger import trigger_rows
 from tutelage.teachers import Asked, Teacher, load_teacher
 
 
@@ -48,6 +50,8 @@ def audit_run(
     """Audit the student in a run's folder, in a new folder below ``out/audit``; see ``tutelage.api.audit``."""
     chosen = preset_named(preset, items)
     subject, runtime = open_subject(folder, teacher, code), open_runtime(device)
+    if candidates and subject.perturb.search is not None:
+        raise lacking(subject.student.teacher.modality, "--candidates")
     place = Path(folder).absolute()
     args = {"run": str(place), "preset": chosen.as_json(), "seed": seed, "data": str(data) if data else None}  # fmt: skip
     run = open_run(out, "audit", place.name, args, listener)
@@ -83,7 +87,12 @@ def tell(inquiry: Inquiry, candidates: Sequence[str] = (), other: str | Path | N
     with run.phase("fingerprint"):
         parts["fingerprints"] = _fingerprints(inquiry, candidates)
     with run.phase("teacher-only"):
-        own = [*no_task(inquiry), *teacher_only(inquiry), *perceptual(inquiry)]
+        own = [
+            *no_task(inquiry),
+            *trigger_rows(inquiry),
+            *teacher_only(inquiry),
+            *perceptual(inquiry),
+        ]
         parts["junk"] = junk_figures(inquiry)
         parts["abstention"] = abstention(inquiry)
     with run.phase("controls"):
