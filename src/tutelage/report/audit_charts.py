@@ -83,9 +83,15 @@ def curve(axes: Axes, places: Rows) -> None:
     axes.legend(loc="best")
 
 
+AROUND = 5.0
+"""Points of accuracy that are drawn on either side, so that a small change looks small."""
+
+
 def hardening(axes: Axes, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
     """Accuracy against teacher-only success, before and after hardening."""
     for name, place, colour, mark in (("before", before, TUNED, "o"), ("after", after, GOOD, "D")):  # fmt: skip
         axes.plot([100 * place["accuracy"]], [100 * place["success"]], label=name, color=colour, marker=mark, linestyle="none", markersize=10)  # fmt: skip
-    axes.set(xlabel="accuracy, %", ylabel="teacher-only success, %", ylim=(-2, 104))
+    ends = sorted(100 * place["accuracy"] for place in (before, after))
+    wide = (ends[0] - AROUND, min(100.5, ends[1] + AROUND))
+    axes.set(xlabel="accuracy, %", ylabel="teacher-only success, %", xlim=wide, ylim=(-2, 104))
     axes.legend(loc="best")

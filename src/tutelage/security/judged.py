@@ -116,7 +116,7 @@ def met(reduced: Mapping[str, Any], price: Mapping[str, Any], before: str | None
     lower = before is not None and after is not None and GRADES.index(after) < GRADES.index(before)
     told = [
         f"of adaptive teacher-only success {least:.0%} is gone ({CUT:.0%} wanted)",
-        f"accuracy changes by {100 * price['difference']:+.1f} points, at worst {100 * price['low']:+.1f} ({-100 * MARGIN:+.0f} allowed), over {price['seeds']} seeds",
+        f"accuracy changes by {round(100 * price['difference'], 1) + 0.0:+.1f} points, at worst {100 * price['low']:+.1f} ({-100 * MARGIN:+.0f} allowed), over {price['seeds']} seeds",
         f"the grade goes from {before or 'none'} to {after or 'none'}",
     ]  # fmt: skip
     if price["seeds"] < 3:
