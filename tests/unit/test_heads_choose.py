@@ -7,8 +7,12 @@ import pytest
 
 from tutelage.errors import DataError, TrainingError
 from tutelage.evaluation.calibration import negative_log_likelihood
+from tutelage.heads import ridge
+from tutelage.heads.candidate import answerable_items, best_of, penalties, some_of
 from tutelage.heads.choose import fit_heads
+from tutelage.heads.coordinates import coordinates
 from tutelage.heads.rows import ArrayRows, TrainingRows
+from tutelage.heads.scaling import fit_scaling
 
 
 def some_rows(seed=0, each=20, width=12, classes=3, views=1, gap=2.0, groups=None):
@@ -139,6 +143,23 @@ def test_thousands_of_items_are_screened_by_a_part():
     data = some_rows(each=800, width=6)
     choice = fit_heads(data, classes=3, budget=0)
     assert choice.left_out_logits.shape == (2400, 3)
+
+
+def test_penalties_of_many_items_are_compared_on_a_part_and_told_on_all(monkeypatch):
+    """Asking about a part is exact: the fit is on all rows, and each group of the part is left out of that."""
+    data = some_rows(each=200, width=6)
+    within = coordinates(data, fit_scaling(data.rows, data.weights))
+    path = ridge.path(data, within.scaling, penalties(within), within=within)
+    truth, answerable = data.truth[data.scored], answerable_items(data)
+    whole = best_of(path, truth, answerable)
+    some = some_of(data, 100)
+    rows = np.flatnonzero(np.isin(data.groups, some.groups))
+    assert 90 <= len(rows) < 110 and set(some.truth) == set(data.truth)
+    np.testing.assert_allclose(path.on(some).leave_one_out(3), path.leave_one_out(3)[rows], rtol=1e-9, atol=1e-9)  # fmt: skip
+    monkeypatch.setattr("tutelage.heads.candidate.ENOUGH", 100)
+    screened = best_of(path, truth, answerable)
+    assert screened.logits.shape == whole.logits.shape
+    assert screened.log_loss <= whole.log_loss + 0.01
 
 
 def test_broken_features_and_targets_are_refused():

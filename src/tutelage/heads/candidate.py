@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,9 +12,10 @@ import numpy.typing as npt
 from tutelage.evaluation.calibration import fit_temperature, negative_log_likelihood
 from tutelage.evaluation.metrics import wilson
 from tutelage.heads.coordinates import Coordinates
+from tutelage.heads.groups import folds
 from tutelage.heads.linear import LinearHead, linear_head
 from tutelage.heads.path import Path
-from tutelage.heads.rows import TrainingRows
+from tutelage.heads.rows import ArrayRows, TrainingRows
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -24,6 +25,10 @@ WORST = 27.6
 
 STEPS = tuple(10.0 ** (k / 2) for k in range(-4, 7))
 """Penalties, in units of the mean eigenvalue of the scatter: half decades from 0.01 to 1,000."""
+
+
+ENOUGH = 2_000
+"""Items on which penalties are compared where there are twice as many: each left out of the fit on all, as ever."""
 
 
 @dataclass(frozen=True)
@@ -73,15 +78,35 @@ def judged(head: LinearHead, logits: Floats, truth: npt.NDArray[np.int64], answe
 
 
 def best_of(path: Path, truth: npt.NDArray[np.int64], answerable: Bools) -> Candidate:
-    """The penalty of a path with the least left-out log-loss."""
-    best: Candidate | None = None
+    """The penalty of a path with the least left-out log-loss; of many items that on about ``ENOUGH`` of them."""
+    data = path.coordinates.data
+    if len(path.penalties) > 1 and len(truth) > 2 * ENOUGH and path.coordinates.held is None:
+        some = some_of(data, ENOUGH)
+        few = path.on(some)
+        losses = [c.log_loss for c in _judged_all(few, some.truth[some.scored], answerable_items(some))]  # fmt: skip
+        k = int(np.argmin(losses))
+        return judged(path.head(k), path.leave_one_out(k), truth, answerable)
+    return min(_judged_all(path, truth, answerable), key=lambda c: c.log_loss)
+
+
+def _judged_all(path: Path, truth: npt.NDArray[np.int64], answerable: Bools) -> Iterator[Candidate]:
     for k in range(len(path.penalties)):
-        candidate = judged(path.head(k), path.leave_one_out(k), truth, answerable)
-        if best is None or candidate.log_loss < best.log_loss:
-            best = candidate
-    if best is None:
-        raise ValueError("a path has at least one penalty")
-    return best
+        yield judged(path.head(k), path.leave_one_out(k), truth, answerable)
+
+
+def some_of(data: TrainingRows, items: int) -> TrainingRows:
+    """About so many items, dealt evenly over the classes, groups whole."""
+    many = int(np.ceil(int(data.scored.sum()) / items))
+    if many <= 1:
+        return data
+    chosen = folds(data.groups, data.truth, many) == 0
+    start, kept = 0, []
+    for block in data.rows:
+        kept.append(block[chosen[start : start + len(block)]])
+        start += len(block)
+    return TrainingRows(
+        ArrayRows(np.concatenate(kept)), data.targets[chosen], data.groups[chosen], data.scored[chosen], data.weights[chosen],
+    )  # fmt: skip
 
 
 def average(first: Candidate, second: Candidate, truth: npt.NDArray[np.int64], answerable: Bools) -> Candidate:  # fmt: skip

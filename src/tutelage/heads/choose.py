@@ -31,6 +31,7 @@ from tutelage.heads.candidate import (
     best_of,
     judged,
     penalties,
+    some_of,
 )
 from tutelage.heads.coordinates import Coordinates, coordinates, scaled_statistics
 from tutelage.heads.discriminant import refuse_soft
@@ -38,7 +39,7 @@ from tutelage.heads.eigen import threads_for
 from tutelage.heads.groups import folds, rounds
 from tutelage.heads.linear import LinearHead, linear_head
 from tutelage.heads.refit import Part, part_of
-from tutelage.heads.rows import ArrayRows, TrainingRows
+from tutelage.heads.rows import TrainingRows
 from tutelage.heads.scaling import Scaling, fit_scaling
 from tutelage.heads.statistics import Statistics
 from tutelage.heads.weights import class_weights
@@ -207,7 +208,7 @@ def stage_scaling(data: TrainingRows, blocks: Sequence[int]) -> Scaling:
 
 def _screened(data: TrainingRows) -> tuple[Coordinates, Candidate, str]:
     """The scaling with the least left-out log-loss of LDA, judged on a part of the rows if they are many."""
-    part, losses = _part(data, SCREENED), {}
+    part, losses = some_of(data, SCREENED), {}
     kept: dict[str, tuple[Coordinates, Candidate]] = {}
     for name, options in SCALINGS.items():
         within, candidate = _lda_scaled(part, options)
@@ -225,21 +226,6 @@ def _lda_scaled(data: TrainingRows, options: Mapping[str, bool]) -> tuple[Coordi
     within = coordinates(data, fit_scaling(data.rows, data.weights, **options))
     path = lda.path(data, within.scaling, penalties(within), within=within)
     return within, best_of(path, data.truth[data.scored], answerable_items(data))
-
-
-def _part(data: TrainingRows, items: int) -> TrainingRows:
-    """About so many items, dealt evenly over the classes, groups whole."""
-    many = int(np.ceil(int(data.scored.sum()) / items))
-    if many <= 1:
-        return data
-    chosen = folds(data.groups, data.truth, many) == 0
-    start, kept = 0, []
-    for block in data.rows:
-        kept.append(block[chosen[start : start + len(block)]])
-        start += len(block)
-    return TrainingRows(
-        ArrayRows(np.concatenate(kept)), data.targets[chosen], data.groups[chosen], data.scored[chosen], data.weights[chosen],
-    )  # fmt: skip
 
 
 def _may_pay(data: TrainingRows, budget: float) -> bool:

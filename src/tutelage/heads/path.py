@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from typing import Protocol
 
 import numpy as np
@@ -12,7 +13,7 @@ from tutelage.errors import TrainingError
 from tutelage.heads.coordinates import Coordinates
 from tutelage.heads.groups import whole_groups
 from tutelage.heads.linear import LinearHead, linear_head
-from tutelage.heads.rows import BLOCK
+from tutelage.heads.rows import BLOCK, TrainingRows
 from tutelage.heads.statistics import Statistics
 
 Floats = npt.NDArray[np.float64]
@@ -64,10 +65,27 @@ class Path:
                 next="Give items of another group, or a finer --group-by.",
             )  # fmt: skip
         self.kind, self.coordinates, self.penalties = kind, coordinates, tuple(penalties)
+        self.asked = data
         self._solve, self._solution = solve, solve(coordinates.statistics)
-        classes = data.targets.shape[1]
-        self._step = max(1, ROOM // (8 * classes * max(BLOCK, int(data.scored.sum()))))
+        self._begin()
+
+    def _begin(self) -> None:
+        """Nothing is left out yet; so many penalties fit at a time."""
+        classes, scored = self.asked.targets.shape[1], int(self.asked.scored.sum())
+        self._step = max(1, ROOM // (8 * classes * max(BLOCK, scored)))
         self._chunk: tuple[int, Floats] | None = None
+
+    def on(self, some: TrainingRows) -> Path:
+        """The same heads, asked about some of the rows that they were fitted on: whole groups, each left out as before.
+
+        Only where coordinates are the scaled features themselves.
+        """
+        if self.coordinates.held is not None:
+            raise ValueError("rows in a basis of their own are few: ask about all of them")
+        other = copy(self)
+        other.asked = some
+        other._begin()
+        return other
 
     def head(self, k: int) -> LinearHead:
         """The head fitted on all rows at penalty k, at temperature 1."""
@@ -88,7 +106,7 @@ class Path:
         return logits
 
     def _left_out(self, which: slice) -> Floats:
-        data, place = self.coordinates.data, self.coordinates.data.place
+        data, place = self.asked, self.asked.place
         classes = data.targets.shape[1]
         found = np.empty((which.stop - which.start, int(data.scored.sum()), classes))
         for batch in whole_groups(data):
