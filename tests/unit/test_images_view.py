@@ -77,7 +77,7 @@ def test_an_input_is_never_smaller_than_the_network_takes_nor_larger_than_its_ow
 def test_a_spec_of_before_can_still_be_read():
     old = {k: v for k, v in InputSpec().as_json().items() if k != "smallest"}
     assert InputSpec.from_json(old) == InputSpec() == InputSpec.from_json(InputSpec().as_json())
-    assert list(InputSpec.__dataclass_fields__)[-3:] == ["padding", "smallest", "unit"]
+    assert list(InputSpec.__dataclass_fields__)[-4:] == ["padding", "smallest", "unit", "restored"]
 
 
 def test_collate_stacks():
