@@ -147,7 +147,7 @@ def fingerprint(pairs: int = 20) -> dict[str, Any]:
             few = choose_items(known_items(run, subject.student), subject.student, 4, 0)
             ask = Examiner(subject, few)
             found = fingerprints(candidates, chosen, spec, subject.perturb, lambda w, a=ask: a.scores(w)[0], seed=0)  # fmt: skip
-            rows.append({"data": name, "teacher": teacher, "first": found[0].teacher, "matches": {f.teacher: f.match for f in found}})  # fmt: skip
+            rows.append({"data": name, "teacher": teacher, "first": found[0].teacher, "matches": {f.teacher: f.match for f in found}, "kappas": {f.teacher: f.kappa for f in found}})  # fmt: skip
             print(json.dumps(rows[-1]), flush=True)
     right = sum(r["first"] == r["teacher"] for r in rows)
     return {"right": right, "students": len(rows), "candidates": len(candidates), "pairs": pairs, "rows": rows}  # fmt: skip

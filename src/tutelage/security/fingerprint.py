@@ -2,7 +2,7 @@
 
 For each candidate and each probe item a window is made from grey whose features (at the last stage, and pooled on the way, as heads may read them) are, to that candidate, those of the
 probe. To a student of that teacher the two are the same, so it answers both with the same label; to a student of
-another teacher the window is noise. The candidate with the highest rate of equal answers is named. Answers that are
+another teacher the window is noise. The candidate with whom it agrees most beyond chance is named. Answers that are
 most frequent on noise tell nothing and are left out (their "supporting set").
 
 The flat-output test of Wang et al. (USENIX Security 2018, section 6) is beside it: a window that takes the
@@ -43,12 +43,15 @@ class Fingerprint:
     Attributes:
         teacher: the candidate's name.
         match: share of counted pairs that were answered alike.
+        kappa: agreement over all pairs beyond chance (Cohen 1960): a student that gives most windows one label agrees with
+            everybody often. It is what ranks.
         counted: pairs that could tell something.
         gini: of the answers to flat windows, mean; 0 is flat.
     """
 
     teacher: str
     match: float
+    kappa: float
     counted: int
     gini: float
 
@@ -72,7 +75,7 @@ def fingerprints(candidates: Sequence[Teacher], probes: npt.NDArray[Any], spec: 
     """
     told = ask(probes).argmax(1)
     found = [_of(c, probes, told, spec, perturb, ask, seed, steps, device) for c in candidates]
-    return sorted(found, key=lambda f: (-f.match, f.gini, f.teacher))
+    return sorted(found, key=lambda f: (-f.kappa, -f.match, f.gini, f.teacher))
 
 
 def _of(candidate: Teacher, probes: npt.NDArray[Any], told: npt.NDArray[np.int64], spec: InputSpec, perturb: Perturb, ask: Ask, seed: int, steps: int, device: str) -> Fingerprint:  # fmt: skip
@@ -82,7 +85,7 @@ def _of(candidate: Teacher, probes: npt.NDArray[Any], told: npt.NDArray[np.int64
     blank = np.bincount(ask(made["start"]).argmax(1), minlength=answers.shape[1]).argmax()
     counts = (told != blank) if (told != blank).sum() >= 4 else np.ones(len(told), bool)
     flat = float(np.mean([gini(row) for row in ask(made["flat"])]))
-    return Fingerprint(candidate.card.name, float((labels == told)[counts].mean()), int(counts.sum()), round(flat, 6))  # fmt: skip
+    return Fingerprint(candidate.card.name, float((labels == told)[counts].mean()), round(kappa(labels, told), 6), int(counts.sum()), round(flat, 6))  # fmt: skip
 
 
 def doubles(candidate: Teacher, probes: npt.NDArray[Any], spec: InputSpec, perturb: Perturb, *, seed: int, steps: int = STEPS, device: str = "cpu") -> Arrays:  # fmt: skip
@@ -116,6 +119,21 @@ def _made(candidate: Teacher, probes: npt.NDArray[Any], spec: InputSpec, perturb
 
 def _towards(eye: Eye, aim: Tensor) -> Callable[[Tensor, slice], Tensor]:
     return lambda values, rows: ((eye(values) - aim[rows]) ** 2).sum(1)
+
+
+def kappa(one: npt.NDArray[np.int64], other: npt.NDArray[np.int64]) -> float:
+    """Cohen's kappa of two labellings (P,): 1 is full agreement, 0 what their shares of labels give by chance.
+
+    Example:
+        >>> kappa(np.array([0, 0, 1, 1]), np.array([0, 0, 1, 0]))
+        0.5
+        >>> kappa(np.array([0, 0, 0]), np.array([0, 0, 0]))
+        0.0
+    """
+    many = int(max(one.max(), other.max())) + 1
+    shares = [np.bincount(labels, minlength=many) / len(labels) for labels in (one, other)]
+    chance = float(shares[0] @ shares[1])
+    return 0.0 if chance >= 1 else (float((one == other).mean()) - chance) / (1 - chance)
 
 
 def gini(shares: npt.NDArray[np.floating]) -> float:
