@@ -90,5 +90,5 @@ def tell_audit(told: Mapping[str, Any]) -> None:
         if not test["passed"]:
             terminal.print(f"  [yellow]![/] {escape(test['name'])}: {escape(test['told'])}")
     for found in told["fingerprints"]:
-        terminal.print(f"  {escape(found['teacher'])}: {percent(found['match'])} of {found['counted']} pairs answered alike")  # fmt: skip
+        terminal.print(f"  {escape(found['teacher'])}: {percent(found['match'])} of {found['counted']} pairs answered alike, {found['kappa']:.2f} beyond chance")  # fmt: skip
     terminal.print(f"  rule: {escape(told['grade_rule'])}")
