@@ -96,3 +96,12 @@ def reviews(path: Path, each: int = 60) -> Path:
         writer.writerow(["text", "label"])
         writer.writerows(rows)
     return path
+
+
+def fit_reviews(folder: Path, each: int) -> Path:
+    """The run of a student of so many reviews a class, its tiny teacher beside it."""
+    from tutelage.api import fit_run
+
+    teacher = tiny_bert(folder)
+    run: Path = fit_run(reviews(folder / "reviews.csv", each), teacher=str(teacher), mode="deep", out=folder).run  # fmt: skip
+    return run

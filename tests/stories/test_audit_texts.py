@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from kit import run, told
 
-from text_kit import reviews, tiny_bert
-from tutelage.api import fit_run
+from text_kit import fit_reviews
 from tutelage.modality.text_edits import allowed, changed_words
 from tutelage.modality.text_windows import unpacked
 from tutelage.report.audits import render_audit
@@ -23,15 +22,12 @@ ROW = {"attack", "threat", "cut", "budget", "targeted", "success", "low", "high"
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("audit-texts")
-    tiny_bert(folder)
-    reviews(folder / "reviews.csv", each=40)
     return folder
 
 
 @pytest.fixture(scope="module")
 def fitted(place, own_cache):
-    made = fit_run(place / "reviews.csv", teacher=str(place / "tiny"), mode="deep", out=place)
-    return made.run
+    return fit_reviews(place, each=40)
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from kit import run
 
-from text_kit import reviews, tiny_bert
-from tutelage.api import fit_run, harden
+from text_kit import fit_reviews
+from tutelage.api import harden
 from tutelage.errors import NotYetError
 from tutelage.security.harden_story import mendable
 from tutelage.security.subject import open_subject
@@ -19,15 +19,12 @@ from tutelage.student import load
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("harden-texts")
-    tiny_bert(folder)
-    reviews(folder / "reviews.csv", each=50)
     return folder
 
 
 @pytest.fixture(scope="module")
 def fitted(place, own_cache):
-    made = fit_run(place / "reviews.csv", teacher=str(place / "tiny"), mode="deep", out=place)
-    return made.run
+    return fit_reviews(place, each=50)
 
 
 @pytest.fixture(scope="module")

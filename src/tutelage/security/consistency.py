@@ -93,8 +93,19 @@ def _step(pupil: Pupil, twins: Twins, chosen: npt.NDArray[np.int64], remedy: Rem
 
 def _features(pupil: Pupil, items: npt.NDArray[Any], runtime: Runtime) -> Tensor:
     """Windows (N, ...) -> features (N, D) as the head scales them."""
-    seen = pupil.tail({"x": as_values(items).to(runtime.device)})
-    return pupil.head.scaled(joined(seen, pupil.reads))
+    return pupil.head.scaled(_read(pupil, items, runtime))
+
+
+def _read(pupil: Pupil, items: npt.NDArray[Any], runtime: Runtime) -> Tensor:
+    """Windows (N, ...) -> features (N, D) as the head reads them."""
+    return joined(pupil.tail({"x": as_values(items).to(runtime.device)}), pupil.reads)
+
+
+@torch.no_grad()
+def read_all(pupil: Pupil, windows: npt.NDArray[Any], runtime: Runtime) -> Tensor:
+    """Windows (N, ...) -> features (N, D) as the head reads them, a few at a time, where the pupil is."""
+    starts = range(0, len(windows), 2 * BATCH)
+    return torch.cat([_read(pupil, windows[i : i + 2 * BATCH], runtime) for i in starts])
 
 
 @dataclass(frozen=True)
@@ -115,7 +126,7 @@ class Parent:
     @torch.no_grad()
     def of(cls, pupil: Pupil, twins: Twins, runtime: Runtime) -> Parent:
         """Of a pupil where it is."""
-        views = [torch.cat([_features(pupil, rows[i : i + 32], runtime).cpu() for i in range(0, len(rows), 32)]) for rows in twins.plain]  # fmt: skip
+        views = [pupil.head.scaled(read_all(pupil, rows, runtime)).cpu() for rows in twins.plain]
         features, truth = torch.stack(views), torch.from_numpy(twins.truth)
         means = torch.stack([features[0][truth == c].mean(0) for c in np.unique(twins.truth)])
         spread = ((features[0] - features[0].mean(0)) ** 2).sum(1).mean()

@@ -105,7 +105,8 @@ class Inquiry:
         """Crafts on the public teacher, or on another."""
         held, spec = teacher or self.subject.teacher, self.subject.student.facts.spec
         own = spec if teacher is None else spec_for(held, spec)
-        return Crafter(held, own, self.perturb, self.seed, self.device, self.subject.student.facts.engine)  # fmt: skip
+        engine = None if self.perturb.search is None else self.subject.student.facts.engine
+        return Crafter(held, own, self.perturb, self.seed, self.device, engine)
 
     def pursuit(self, goal: str) -> Pursuit:
         """How gradients are followed; displacement must leave the point where its gradient is zero."""

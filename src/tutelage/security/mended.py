@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
 
 from tutelage.data import Parts, carve_validation
 from tutelage.heads.choose import class_weights, fit_heads
@@ -16,9 +15,9 @@ from tutelage.heads.rows import ArrayRows, TrainingRows
 from tutelage.network.decision import FreezeDecision
 from tutelage.network.fold import fold_held
 from tutelage.network.stages import Network
-from tutelage.network.taps import Tapped, joined
+from tutelage.network.taps import Tapped
 from tutelage.runtime import Runtime
-from tutelage.security.consistency import Parent, tune_consistently
+from tutelage.security.consistency import Parent, read_all, tune_consistently
 from tutelage.security.eye import as_values
 from tutelage.security.relevant import reset_slice
 from tutelage.security.remedies import Remedy
@@ -129,18 +128,17 @@ def mend(start: Start, remedy: Remedy, seed: int) -> Trained:
     return _finished(start, remedy, seed, network, head, tuple(history))
 
 
-@torch.no_grad()
 def _refitted(start: Start, pupil: Pupil) -> LinearHead:
     """A head in closed form on what the mended network says of the items' views and of their twins."""
     twins, lesson = start.twins, start.lesson
     pupil.eval()
     windows = np.concatenate([*twins.plain, *twins.crafted])
-    seen = [joined(pupil.tail({"x": as_values(windows[i : i + 32]).to(start.runtime.device)}), pupil.reads).cpu() for i in range(0, len(windows), 32)]  # fmt: skip
+    seen = read_all(pupil, windows, start.runtime).cpu().numpy()
     items = len(twins.truth)
     many = len(windows) // items
     targets = lesson.task.targets(lesson.labels(start.train), lesson.classes)
     rows = TrainingRows(
-        ArrayRows(torch.cat(seen).numpy()), np.tile(targets, (many, 1)), np.tile(np.arange(items), many),
+        ArrayRows(seen), np.tile(targets, (many, 1)), np.tile(np.arange(items), many),
         np.arange(len(windows)) < items, np.tile(class_weights(targets) / many, many),
     )  # fmt: skip
     stages = lesson.teacher.card.stages

@@ -82,13 +82,12 @@ class Crafter:
         facts = {
             "teacher": self.teacher.card.weights_digest, "spec": self.spec.as_json(), "items": items.digest, "goal": goal,
             "cut": cut, "reads": [k for k in reads if k < cut], "budget": budget, "how": how.as_json(), "seed": self.seed,
-            **({"engine": self.engine.as_json()} if self.engine and self.perturb.search else {}),
+            **({"engine": self.engine.as_json()} if self.engine else {}),
         }  # fmt: skip
         return crafted(facts, lambda: self._make(items, goal, cut, reads, budget, how, tell))
 
     def _make(self, items: Items, goal: Goal, cut: int, reads: Sequence[int], budget: float, how: Pursuit, tell: Tell | None) -> Arrays:  # fmt: skip
-        engine = self.engine if self.perturb.search is not None else None
-        eye = Eye(self.teacher, self.spec, cut, reads, self.device, engine)
+        eye = Eye(self.teacher, self.spec, cut, reads, self.device, self.engine)
         eye.calibrate(items.references)
         if self.perturb.search is not None:
             return self._searched(items, goal, eye, budget, how.steps, tell)
