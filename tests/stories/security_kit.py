@@ -8,6 +8,9 @@ from sklearn.datasets import load_digits
 from torch import nn
 
 from tutelage.modality import InputSpec
+from tutelage.security.examiner import Examiner
+from tutelage.security.items import choose_items, known_items
+from tutelage.security.subject import open_subject
 from tutelage.teachers import Teacher, teacher_from_module
 
 HALF = (0.5, 0.5, 0.5)
@@ -39,3 +42,13 @@ def _learn(model: nn.Module) -> None:
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
+
+
+def asked_twice(folder, count: int):
+    """The first items of a run: an examiner, their windows, and what ``predict`` says of the items themselves."""
+    subject = open_subject(folder)
+    known = known_items(folder, subject.student)
+    items = choose_items(known, subject.student, count, 0)
+    given = {k.name: k.item for k in known}
+    wanted = subject.student.predict_proba([given[name] for name in items.names])
+    return Examiner(subject, items), items.windows, wanted

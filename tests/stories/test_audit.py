@@ -5,13 +5,13 @@ import json
 import numpy as np
 import pytest
 from kit import digits, run, told
+from security_kit import asked_twice
 
 from tutelage.api import audit, fit_run
 from tutelage.errors import UsageError
 from tutelage.report.audits import render_audit
 from tutelage.report.thumbnails import read_pictures
 from tutelage.security.figures import gradable
-from tutelage.security.subject import open_subject
 
 KEYS = {"grade", "rows", "gap", "ratio", "seconds"}
 ROW = {"attack", "threat", "cut", "budget", "targeted", "success", "low", "high", "n"}
@@ -99,14 +99,6 @@ def test_a_control_must_be_another_network(fitted, place):
 
 
 def test_windows_are_answered_as_predict_answers_files(fitted):
-    from tutelage.security.examiner import Examiner
-    from tutelage.security.items import choose_items, known_items
-
-    subject = open_subject(fitted)
-    known = known_items(fitted, subject.student)
-    items = choose_items(known, subject.student, 8, 0)
-    files = {k.name: k.item for k in known}
-    wanted = subject.student.predict_proba([files[name] for name in items.names])
-    examiner = Examiner(subject, items)
-    assert np.array_equal(examiner.probabilities(items.windows), wanted)
-    assert np.array_equal(examiner.scores(items.windows)[0], wanted)
+    examiner, windows, wanted = asked_twice(fitted, 8)
+    assert np.array_equal(examiner.probabilities(windows), wanted)
+    assert np.array_equal(examiner.scores(windows)[0], wanted)

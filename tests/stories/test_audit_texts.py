@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from kit import run, told
+from security_kit import asked_twice
 
 from text_kit import fit_reviews
 from tutelage.modality.text_edits import allowed, changed_words
@@ -12,7 +13,6 @@ from tutelage.modality.text_windows import unpacked
 from tutelage.report.audits import render_audit
 from tutelage.report.thumbnails import read_pictures
 from tutelage.security.control import noise
-from tutelage.security.examiner import Examiner
 from tutelage.security.items import choose_items, known_items
 from tutelage.security.subject import open_subject
 
@@ -62,14 +62,9 @@ def test_the_page_quotes_what_was_made(audited, place, fitted):
 
 
 def test_windows_are_answered_as_predict_answers_texts(fitted):
-    subject = open_subject(fitted)
-    known = known_items(fitted, subject.student)
-    items = choose_items(known, subject.student, 9, 0)
-    texts = {k.name: k.item for k in known}
-    wanted = subject.student.predict_proba([texts[name] for name in items.names])
-    examiner = Examiner(subject, items)
-    assert np.array_equal(examiner.probabilities(items.windows), wanted)
-    assert np.array_equal(examiner.scores(items.windows)[0], wanted)
+    examiner, windows, wanted = asked_twice(fitted, 9)
+    assert np.array_equal(examiner.probabilities(windows), wanted)
+    assert np.array_equal(examiner.scores(windows)[0], wanted)
 
 
 def test_noise_is_random_edits_of_the_whole_budget(fitted):
