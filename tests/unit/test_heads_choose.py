@@ -7,10 +7,11 @@ import pytest
 
 from tutelage.errors import DataError, TrainingError
 from tutelage.evaluation.calibration import negative_log_likelihood
-from tutelage.heads import ridge
-from tutelage.heads.candidate import answerable_items, best_of, penalties, some_of
+from tutelage.heads import lda, nearest_mean, ridge
+from tutelage.heads.candidate import answerable_items, best_of, best_of_each, penalties, some_of
 from tutelage.heads.choose import fit_heads
 from tutelage.heads.coordinates import coordinates
+from tutelage.heads.path import Rows, left_out
 from tutelage.heads.rows import ArrayRows, TrainingRows
 from tutelage.heads.scaling import fit_scaling
 
@@ -160,6 +161,36 @@ def test_penalties_of_many_items_are_compared_on_a_part_and_told_on_all(monkeypa
     screened = best_of(path, truth, answerable)
     assert screened.logits.shape == whole.logits.shape
     assert screened.log_loss <= whole.log_loss + 0.01
+
+
+def test_heads_that_are_asked_together_say_what_each_says_alone(monkeypatch):
+    """One pass over the rows, turned once for ridge and LDA, which share their axes."""
+    data = some_rows(each=100, width=40)
+    within = coordinates(data, fit_scaling(data.rows, data.weights))
+    paths = [make(data, within.scaling, penalties(within), within=within) for make in (nearest_mean.path, ridge.path, lda.path)]  # fmt: skip
+    turned, along = [], Rows.along
+    monkeypatch.setattr(Rows, "along", lambda self, axes: turned.append(along(self, axes)) or turned[-1])  # fmt: skip
+    together = left_out(paths, [slice(0, 1), slice(2, 4), slice(3, 4)])
+    assert [len(logits) for logits in together] == [1, 2, 1]
+    assert turned[1] is turned[2] and turned[0] is not turned[1]
+    for path, logits, first in zip(paths, together, (0, 2, 3), strict=True):
+        for at, told in enumerate(logits):
+            np.testing.assert_allclose(told, path.leave_one_out(first + at), rtol=1e-9, atol=1e-9)
+    other = ridge.path(data, within.scaling, penalties(within))
+    with pytest.raises(ValueError, match="same rows"):
+        left_out([paths[0], other], [slice(0, 1)] * 2)
+
+
+def test_many_items_choose_among_penalties_as_each_head_would_alone(monkeypatch):
+    data = some_rows(each=200, width=6)
+    within = coordinates(data, fit_scaling(data.rows, data.weights))
+    paths = [make(data, within.scaling, penalties(within), within=within) for make in (nearest_mean.path, ridge.path, lda.path)]  # fmt: skip
+    truth, answerable = data.truth[data.scored], answerable_items(data)
+    monkeypatch.setattr("tutelage.heads.candidate.ENOUGH", 100)
+    for path, found in zip(paths, best_of_each(paths, truth, answerable), strict=True):
+        alone = best_of(path, truth, answerable)
+        assert found.head.kind == path.kind and found.head.penalty == alone.head.penalty
+        np.testing.assert_allclose(found.logits, alone.logits, rtol=1e-9, atol=1e-9)
 
 
 def test_broken_features_and_targets_are_refused():

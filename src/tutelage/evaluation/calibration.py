@@ -32,7 +32,10 @@ def log_softmax(logits: npt.ArrayLike) -> Floats:
 
 def softmax(logits: npt.ArrayLike) -> Floats:
     """Probabilities (N, C) of logits (N, C); every row sums to one."""
-    return np.exp(log_softmax(logits))
+    scores = np.asarray(logits, dtype=np.float64)
+    shares: Floats = np.exp(scores - scores.max(axis=1, keepdims=True))
+    shares /= shares.sum(axis=1, keepdims=True)
+    return shares
 
 
 def negative_log_likelihood(logits: npt.ArrayLike, truth: Ints) -> Floats:
@@ -114,8 +117,8 @@ def _slope(scores: Floats, possible: npt.NDArray[np.bool_], share: Floats, sharp
     """First and second derivative of the loss by the logarithm of 1/T."""
     heated = np.where(possible, scores * sharpness, -np.inf)
     probability = softmax(heated)
-    mean = (probability * scores).sum(1)
-    variance = (probability * np.square(scores)).sum(1) - np.square(mean)
+    mean = np.einsum("nc,nc->n", probability, scores)
+    variance = np.einsum("nc,nc,nc->n", probability, scores, scores) - np.square(mean)
     slope = sharpness * float(share @ mean)
     return slope, slope + sharpness**2 * float(share @ variance)
 

@@ -14,7 +14,7 @@ from tutelage.evaluation.metrics import wilson
 from tutelage.heads.coordinates import Coordinates
 from tutelage.heads.groups import folds
 from tutelage.heads.linear import LinearHead, linear_head
-from tutelage.heads.path import Path
+from tutelage.heads.path import Path, left_out
 from tutelage.heads.rows import ArrayRows, TrainingRows
 
 Floats = npt.NDArray[np.float64]
@@ -72,26 +72,51 @@ def judged(head: LinearHead, logits: Floats, truth: npt.NDArray[np.int64], answe
         answerable: (S,) items whose class is still there when their group is left out.
     """
     told, right = logits[answerable], truth[answerable]
-    temperature = fit_temperature(told, right)
-    surprise = np.minimum(negative_log_likelihood(told / temperature, right), WORST)
+    temperature, surprise = _calibrated(told, right)
     return Candidate(replace(head, temperature=temperature), logits, surprise, told.argmax(1) == right)  # fmt: skip
 
 
+def _calibrated(logits: Floats, truth: npt.NDArray[np.int64]) -> tuple[float, Floats]:
+    """The temperature of left-out logits (A, C), and with it minus the log-probability of the truth (A,)."""
+    temperature = fit_temperature(logits, truth)
+    return temperature, np.minimum(negative_log_likelihood(logits / temperature, truth), WORST)
+
+
 def best_of(path: Path, truth: npt.NDArray[np.int64], answerable: Bools) -> Candidate:
-    """The penalty of a path with the least left-out log-loss; of many items that on about ``ENOUGH`` of them."""
-    data = path.coordinates.data
-    if len(path.penalties) > 1 and len(truth) > 2 * ENOUGH and path.coordinates.held is None:
-        some = some_of(data, ENOUGH)
-        few = path.on(some)
-        losses = [c.log_loss for c in _judged_all(few, some.truth[some.scored], answerable_items(some))]  # fmt: skip
-        k = int(np.argmin(losses))
-        return judged(path.head(k), path.leave_one_out(k), truth, answerable)
-    return min(_judged_all(path, truth, answerable), key=lambda c: c.log_loss)
+    """The penalty of a path with the least left-out log-loss."""
+    return best_of_each([path], truth, answerable)[0]
+
+
+def best_of_each(paths: Sequence[Path], truth: npt.NDArray[np.int64], answerable: Bools) -> list[Candidate]:  # fmt: skip
+    """Of each path the penalty with the least left-out log-loss; of many items that on about ``ENOUGH`` of them.
+
+    Args:
+        paths: of the same coordinates, each with one penalty or all with equally many.
+        truth, answerable: see ``judged``.
+    """
+    if len(truth) <= 2 * ENOUGH or paths[0].coordinates.held is not None:
+        return [min(_judged_all(p, truth, answerable), key=lambda c: c.log_loss) for p in paths]
+    best = _compared_on_some(paths)
+    told = left_out(paths, [slice(k, k + 1) for k in best])
+    return [judged(path.head(k), logits, truth, answerable) for path, k, (logits,) in zip(paths, best, told, strict=True)]  # fmt: skip
 
 
 def _judged_all(path: Path, truth: npt.NDArray[np.int64], answerable: Bools) -> Iterator[Candidate]:
     for k in range(len(path.penalties)):
         yield judged(path.head(k), path.leave_one_out(k), truth, answerable)
+
+
+def _compared_on_some(paths: Sequence[Path]) -> list[int]:
+    """The best penalty of each path on about ``ENOUGH`` of its items."""
+    some = some_of(paths[0].coordinates.data, ENOUGH)
+    truth, answerable = some.truth[some.scored], answerable_items(some)
+    losses: dict[int, list[float]] = {k: [] for k, p in enumerate(paths) if len(p.penalties) > 1}
+    few = [paths[k].on(some) for k in losses]
+    for chunk in few[0].chunks if few else ():
+        for known, told in zip(losses.values(), left_out(few, [chunk] * len(few)), strict=True):
+            found = (_calibrated(logits[answerable], truth[answerable])[1] for logits in told)
+            known += [float(surprise.mean()) for surprise in found]
+    return [int(np.argmin(losses[k])) if k in losses else 0 for k in range(len(paths))]
 
 
 def some_of(data: TrainingRows, items: int) -> TrainingRows:

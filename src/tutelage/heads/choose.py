@@ -13,7 +13,7 @@ With at most ``FEW`` groups in every class, one group of *each* class is left ou
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,6 +29,7 @@ from tutelage.heads.candidate import (
     answerable_items,
     average,
     best_of,
+    best_of_each,
     judged,
     penalties,
     some_of,
@@ -38,6 +39,7 @@ from tutelage.heads.discriminant import refuse_soft
 from tutelage.heads.eigen import threads_for
 from tutelage.heads.groups import folds, rounds
 from tutelage.heads.linear import LinearHead, linear_head
+from tutelage.heads.path import Path
 from tutelage.heads.refit import Part, part_of
 from tutelage.heads.rows import TrainingRows
 from tutelage.heads.scaling import Scaling, fit_scaling
@@ -130,8 +132,9 @@ def _chosen(data: TrainingRows, budget: float, blocks: Sequence[int]) -> HeadCho
     judging, told = as_left_out(data)
     if not answerable_items(judging).any() or (judging.groups == judging.groups[0]).all():
         return _unjudged(data, truth)
-    within, by_lda, why = _alike(judging, blocks) if len(blocks) > 1 else _screened(judging)
-    found = _closed_forms(within, by_lda)
+    path, by_lda, why = _alike(judging, blocks) if len(blocks) > 1 else _screened(judging)
+    within = path.coordinates
+    found = _closed_forms(path, by_lda)
     if _may_pay(data, budget):
         found.append(_refined(within, min(found[1:3], key=lambda c: c.log_loss)))
     winner, reason = _simplest(found)
@@ -152,13 +155,16 @@ def _parts(winner: Candidate, found: Sequence[Candidate]) -> tuple[Part, ...]:
     return tuple(part_of(by_kind[kind], alone=len(kinds) == 1) for kind in kinds)
 
 
-def _closed_forms(within: Coordinates, by_lda: Candidate) -> list[Candidate]:
-    """Nearest mean, ridge, LDA, and the mean of the last two; each at its best penalty."""
+def _closed_forms(discriminant: Path, by_lda: Candidate | None) -> list[Candidate]:
+    """Nearest mean, ridge, LDA (if it is not judged already), and the mean of the last two; each at its best penalty."""
+    within = discriminant.coordinates
     data, scaling = within.data, within.scaling
     truth, answerable = data.truth[data.scored], answerable_items(data)
-    by_mean = best_of(nearest_mean.path(data, scaling, within=within), truth, answerable)
-    by_ridge = best_of(ridge.path(data, scaling, penalties(within), within=within), truth, answerable)  # fmt: skip
-    return [by_mean, by_ridge, by_lda, average(by_ridge, by_lda, truth, answerable)]
+    plain = [nearest_mean.path(data, scaling, within=within), ridge.path(data, scaling, penalties(within), within=within)]  # fmt: skip
+    paths = plain if by_lda else [*plain, discriminant]
+    by_mean, by_ridge, *rest = best_of_each(paths, truth, answerable)
+    last = by_lda or rest[0]
+    return [by_mean, by_ridge, last, average(by_ridge, last, truth, answerable)]
 
 
 def _refuse(data: TrainingRows, classes: int) -> None:
@@ -192,12 +198,10 @@ def _unjudged(data: TrainingRows, truth: Ints) -> HeadChoice:
     )
 
 
-def _alike(data: TrainingRows, blocks: Sequence[int]) -> tuple[Coordinates, Candidate, str]:
-    """Features of several stages: each on its own scale, each stage of the same total variance."""
-    within = coordinates(data, stage_scaling(data, blocks))
-    path = lda.path(data, within.scaling, penalties(within), within=within)
-    best = best_of(path, data.truth[data.scored], answerable_items(data))
-    return within, best, f"the head reads {len(blocks)} stages, each scaled to the same variance"
+def _alike(data: TrainingRows, blocks: Sequence[int]) -> tuple[Path, None, str]:
+    """LDA on features of several stages: each on its own scale, each stage of the same total variance."""
+    path = _discriminant(data, stage_scaling(data, blocks))
+    return path, None, f"the head reads {len(blocks)} stages, each scaled to the same variance"
 
 
 def stage_scaling(data: TrainingRows, blocks: Sequence[int]) -> Scaling:
@@ -206,26 +210,27 @@ def stage_scaling(data: TrainingRows, blocks: Sequence[int]) -> Scaling:
     return replace(scaling, scale=scaling.scale / np.sqrt(np.repeat(blocks, blocks)))
 
 
-def _screened(data: TrainingRows) -> tuple[Coordinates, Candidate, str]:
-    """The scaling with the least left-out log-loss of LDA, judged on a part of the rows if they are many."""
+def _screened(data: TrainingRows) -> tuple[Path, Candidate | None, str]:
+    """LDA with the scaling of the least left-out log-loss, judged on a part of the rows if they are many."""
     part, losses = some_of(data, SCREENED), {}
-    kept: dict[str, tuple[Coordinates, Candidate]] = {}
+    kept: dict[str, tuple[Path, Candidate]] = {}
     for name, options in SCALINGS.items():
-        within, candidate = _lda_scaled(part, options)
+        path = _discriminant(part, fit_scaling(part.rows, part.weights, **options))
+        candidate = best_of(path, part.truth[part.scored], answerable_items(part))
         losses[name] = candidate.log_loss
         if candidate.log_loss <= min(losses.values()):
-            kept = {name: (within, candidate)}  # only the best so far: each holds matrices of D x D
+            kept = {name: (path, candidate)}  # only the best so far: each holds matrices of D x D
     ((chosen, best),) = kept.items()
     listed = ", ".join(f"{name} {loss:.3f}" for name, loss in losses.items())
     why = f"features are scaled by {chosen}: least left-out log-loss of LDA ({listed})"
-    within, candidate = best if part is data else _lda_scaled(data, SCALINGS[chosen])
-    return within, candidate, why
+    if part is data:
+        return *best, why
+    return _discriminant(data, fit_scaling(data.rows, data.weights, **SCALINGS[chosen])), None, why
 
 
-def _lda_scaled(data: TrainingRows, options: Mapping[str, bool]) -> tuple[Coordinates, Candidate]:
-    within = coordinates(data, fit_scaling(data.rows, data.weights, **options))
-    path = lda.path(data, within.scaling, penalties(within), within=within)
-    return within, best_of(path, data.truth[data.scored], answerable_items(data))
+def _discriminant(data: TrainingRows, scaling: Scaling) -> Path:
+    within = coordinates(data, scaling)
+    return lda.path(data, scaling, penalties(within), within=within)
 
 
 def _may_pay(data: TrainingRows, budget: float) -> bool:

@@ -10,8 +10,10 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
-LONG = 1e11
-"""Multiplications (about two seconds on one core) from which more threads are worth their risk."""
+LONG = 3e10
+"""Multiplications (two to three seconds on one core) from which more threads are worth their risk."""
+EIGEN = 3
+"""What a decomposition of (r, r) takes, in r^3 multiplications at the pace of a product, as measured."""
 
 
 def threads_for(rows: int, width: int) -> AbstractContextManager[Any]:
@@ -21,7 +23,7 @@ def threads_for(rows: int, width: int) -> AbstractContextManager[Any]:
     for each other (seen: an ``eigh`` of 1,280 took 12 s instead of 0.5 s). One thread also rounds the
     same everywhere.
     """
-    if float(rows) * width * min(rows, width) > LONG:
+    if takes_long(rows, width):
         return nullcontext()
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
@@ -29,9 +31,14 @@ def threads_for(rows: int, width: int) -> AbstractContextManager[Any]:
     return limits
 
 
+def takes_long(rows: int, width: int) -> bool:
+    """Whether linear algebra on (rows, width) is so much that it runs on all threads, alone."""
+    return float(rows) * width * min(rows, width) > LONG
+
+
 def eigen(matrix: Floats) -> tuple[Floats, Floats]:
     """Eigenvalues (r,), rising, and eigenvectors (r, r), in columns, of a symmetric matrix (r, r)."""
-    with threads_for(*matrix.shape):
+    with threads_for(EIGEN * len(matrix), len(matrix)):
         values, vectors = np.linalg.eigh(matrix)
     return np.asarray(values), np.asarray(vectors)
 

@@ -122,21 +122,21 @@ class LdaSolution:
         bias = -0.5 * (pressed * self.means).sum(1) + _log_priors(stats.mass, stats.total, stats.count == 0, self.priors)  # fmt: skip
         return self.vectors @ pressed.T, bias
 
-    def left_out(self, rows: Floats, targets: Floats, weights: Floats, which: slice) -> Floats:
+    def left_out(self, turned: Floats, targets: Floats, weights: Floats, which: slice) -> Floats:
         """See ``Solution``."""
         left = removal(self.statistics, targets, weights)
-        score, length = self.products(rows, left, which).scores(left)
+        score, length = self.products(turned, left, which).scores(left)
         total = left.total[None, :, None, None]
         priors = _log_priors(left.mass, left.total[:, None], left.empty, self.priors)
         return total * (score - 0.5 * length) + priors[None, :, None, :]
 
-    def distances(self, rows: Floats, targets: Floats, weights: Floats, which: slice) -> Floats:
+    def distances(self, turned: Floats, targets: Floats, weights: Floats, which: slice) -> Floats:
         """Squared Mahalanobis distances (L, g, m, C) to the class means, each group left out.
 
-        Infinite for a class that the removal empties.
+        Rows (g, m, r) are given in the axes of ``vectors``, as to ``left_out``. Infinite for a class that the removal empties.
         """
         left = removal(self.statistics, targets, weights)
-        products = self.products(rows, left, which)
+        products = self.products(turned, left, which)
         score, length = products.scores(left)
         square = products.lengths(left)[..., None] - 2 * score + length
         square = left.total[None, :, None, None] * np.maximum(square, 0.0)
@@ -148,14 +148,16 @@ class LdaSolution:
         more = (self.means @ between) @ between.swapaxes(1, 2)
         return self.means[:, None, :] * self.shrink[which] + more.swapaxes(0, 1)
 
-    def products(self, rows: Floats, left: Removal, which: slice) -> Products:
-        """Inner products in the metric ``(S - U' M U + penalty)^-1``."""
-        groups, size, width = rows.shape
+    def products(self, turned: Floats, left: Removal, which: slice) -> Products:
+        """Inner products in the metric ``(S - U' M U + penalty)^-1``, of rows (g, m, r) in the axes of ``vectors``."""
+        groups, size, width = turned.shape
         shrink, classes = self.shrink[which], len(self.means)
-        turned = rows.reshape(-1, width) @ self.vectors - self.means[left.truth.reshape(-1)]
+        away = turned - self.means[left.truth]
         pressed, between = self._pressed(which), self.between[which]
-        row_mean = (turned @ pressed.reshape(-1, width).T).reshape(groups, size, classes, -1)
-        row_row = _kernels(turned.reshape(rows.shape), shrink, between)
+        row_mean = (away.reshape(-1, width) @ pressed.reshape(-1, width).T).reshape(
+            groups, size, classes, -1
+        )
+        row_row = _kernels(away, shrink, between)
         mean_mean = np.einsum("clr,dr->lcd", pressed, self.means, optimize=True)
         return _downdated(mean_mean, row_mean.transpose(3, 0, 1, 2), row_row, left)
 

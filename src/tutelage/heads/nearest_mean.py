@@ -35,6 +35,7 @@ class MeanSolution:
     """Class means; ``statistics`` are those of all rows."""
 
     statistics: Statistics
+    vectors: None = None
 
     def weights(self, k: int) -> tuple[Floats, Floats]:
         """Weight (r, C) and bias (C,); a class without rows cannot win."""
@@ -42,13 +43,13 @@ class MeanSolution:
         bias = np.where(self.statistics.count == 0, -np.inf, -0.5 * np.square(means).sum(1))
         return means.T.copy(), bias
 
-    def left_out(self, rows: Floats, targets: Floats, weights: Floats, which: slice) -> Floats:
+    def left_out(self, turned: Floats, targets: Floats, weights: Floats, which: slice) -> Floats:
         """See ``Solution``."""
         left, means = removal(self.statistics, targets, weights), self.statistics.means
-        away = rows - means[left.truth]
+        away = turned - means[left.truth]
         gram = means @ means.T
         products = Products(
-            mean_mean=np.broadcast_to(np.diag(gram), (1, len(rows), len(gram))),
+            mean_mean=np.broadcast_to(np.diag(gram), (1, len(turned), len(gram))),
             own_mean=gram[left.truth][None], row_mean=(away @ means.T)[None],
             row_row=(away @ away.swapaxes(1, 2))[None],
         )  # fmt: skip

@@ -216,10 +216,10 @@ def _left_out_distance(within: Coordinates, solution: lda.LdaSolution) -> Floats
     data = within.data
     found, place = np.full(int(data.scored.sum()), np.inf), data.place
     for batch in whole_groups(data):
-        rows = within.of(batch).reshape(*batch.index.shape, -1)
+        turned = (within.of(batch) @ solution.vectors).reshape(*batch.index.shape, -1)
         targets, weights = data.targets[batch.index], data.weights[batch.index]
         if (weights.sum(1) < solution.statistics.total).all():
-            nearest = solution.distances(rows, targets, weights, slice(0, 1))[0].min(-1)
+            nearest = solution.distances(turned, targets, weights, slice(0, 1))[0].min(-1)
             scored = data.scored[batch.index]
             found[place[batch.index[scored]]] = nearest[scored]
     return found

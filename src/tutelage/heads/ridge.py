@@ -83,15 +83,17 @@ class RidgeSolution:
         weight = self.vectors @ (self.cross * self.shrink[k][:, None])
         return weight, self.level - self.mean @ weight
 
-    def left_out(self, rows: Floats, targets: Floats, weights: Floats, which: slice) -> Floats:
+    def left_out(self, turned: Floats, targets: Floats, weights: Floats, which: slice) -> Floats:
         """See ``Solution``."""
-        groups, size, width = rows.shape
+        groups, size, width = turned.shape
         shrink, classes = self.shrink[which], targets.shape[2]
-        turned = (rows.reshape(-1, width) - self.mean) @ self.vectors
+        away = turned - self.mean @ self.vectors
         coefficients = (self.cross[:, None, :] * shrink.T[:, :, None]).reshape(width, -1)
-        fitted = (turned @ coefficients).reshape(groups, size, len(shrink), classes)
+        fitted = (away.reshape(-1, width) @ coefficients).reshape(
+            groups, size, len(shrink), classes
+        )
         residual = targets - self.level - fitted.transpose(2, 0, 1, 3)
-        return targets - _left_out_residual(turned.reshape(rows.shape), residual, weights, shrink, self.total)  # fmt: skip
+        return targets - _left_out_residual(away, residual, weights, shrink, self.total)
 
 
 def _left_out_residual(turned: Floats, residual: Floats, weights: Floats, shrink: Floats, total: float) -> Floats:  # fmt: skip

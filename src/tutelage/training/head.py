@@ -10,7 +10,7 @@ import numpy as np
 
 from tutelage.features.activations import FeatureRows
 from tutelage.heads.choose import HeadChoice, fit_heads
-from tutelage.heads.eigen import threads_for
+from tutelage.heads.eigen import takes_long, threads_for
 from tutelage.heads.reject import RejectRule, fit_reject
 from tutelage.heads.rows import TrainingRows
 from tutelage.teachers.cuts import tapped
@@ -36,9 +36,12 @@ def fit_head(lesson: Lesson, indices: Sequence[int]) -> HeadChoice:
 
 
 def _both(lesson: Lesson, narrow: TrainingRows, wide: TrainingRows, reads: tuple[int, ...]) -> tuple[HeadChoice, HeadChoice]:  # fmt: skip
-    """Both heads beside each other: each works on one thread, and there are two cores even in a laptop."""
+    """Both heads beside each other, each on one thread (there are two cores even in a laptop); long ones one by one."""
     widths = wide.rows.widths if isinstance(wide.rows, FeatureRows) else ()
     classes = len(lesson.classes)
+    if takes_long(*wide.rows.shape):
+        last = fit_heads(narrow, classes=classes)
+        return last, replace(fit_heads(wide, classes=classes, blocks=widths), reads=reads)
     with threads_for(*wide.rows.shape), ThreadPoolExecutor(1) as beside:
         waiting = beside.submit(fit_heads, wide, classes=classes, blocks=widths)
         return fit_heads(narrow, classes=classes), replace(waiting.result(), reads=reads)
