@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from tutelage.modality import Facts, Item, Modality
 from tutelage.runtime import cores
 
 _CHUNK = 256
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def check(
     with ThreadPoolExecutor(min(4, cores())) as pool:
         for start in range(0, total, _CHUNK):
             chunk = dataset.examples[start : start + _CHUNK]
-            some = list(pool.map(digest_item, [example.item for example in chunk]))
+            some = list(_each(digest_item, [example.item for example in chunk], pool))
             digests += some
             found = _facts(chunk, some, dataset.modality, full, cache, pool)
             facts += found if near else [replace(f, fingerprint=None) for f in found]
@@ -119,15 +120,18 @@ def _facts(
         _known(cache, key, full) if digest else None
         for key, digest in zip(keys, digests, strict=True)
     ]
-    looked = pool.map(
-        lambda pair: pair[0] or modality.check(pair[1].item, full),
-        zip(known, examples, strict=True),
-    )
-    facts = list(looked)
+    unknown = [example.item for example, old in zip(examples, known, strict=True) if old is None]
+    looked = iter(_each(lambda item: modality.check(item, full), unknown, pool))
+    facts = [old or next(looked) for old in known]
     for key, digest, old, new in zip(keys, digests, known, facts, strict=True):
         if digest and old is None:
             cache[f"{key}:{'full' if full else 'quick'}"] = facts_json(new)
     return facts
+
+
+def _each(look: Callable[[Item], T], items: Sequence[Item], pool: ThreadPoolExecutor) -> Iterable[T]:  # fmt: skip
+    """Files are read in threads; a string is looked at sooner than it is handed over."""
+    return map(look, items) if all(isinstance(item, str) for item in items) else pool.map(look, items)  # fmt: skip
 
 
 def _key(example: Example, digest: str, modality: Modality) -> str:
