@@ -501,7 +501,7 @@ def edited_texts() -> list[Row]:
     for r in script("benchmarks/security.py", "text"):
         own, white, gone, cost = r["untargeted"], r["white"], r["reduction"]["untargeted"], r["accuracy"]  # fmt: skip
         rows += [
-            Row("8.6", f"{r['data']}: untargeted, teacher only ({own['attack']}), n = {own['n']}", f"{own['success']:.2f} [{own['low']:.2f}, {own['high']:.2f}]; on the student itself {white['success']:.2f}", ">= 0.60", own["success"] >= 0.6),
+            Row("8.6", f"{r['data']}: untargeted, teacher only ({own['attack']}), n = {own['n']}", f"{own['success']:.2f} [{own['low']:.2f}, {own['high']:.2f}]; with a few labels {r['labels']['success']:.2f}; on the student itself {white['success']:.2f}", ">= 0.60", own["success"] >= 0.6),
             Row("8.6", f"{r['data']}: random edits of the same budget", f"{r['noise']:.2f}", "<= 0.15", r["noise"] <= 0.15),
             Row("8.6", f"{r['data']}: {r['remedy']}, adaptive, untargeted; accuracy", f"{gone['before']:.2f} -> {gone['after']:.2f}; {100 * cost['difference']:+.1f} points", "halved, >= -1 point",
                 gone["gone"] is not None and gone["gone"] >= 0.5 and cost["difference"] >= -0.01),

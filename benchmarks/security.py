@@ -90,6 +90,7 @@ def summary(told: dict[str, Any]) -> dict[str, Any]:
     return {
         "mode": told["mode"], "n": told["items"]["attacked"], "grade": told["grade"], "refused": told["refused"],
         "targeted": {k: best[True][k] for k in keys}, "untargeted": {k: best[False][k] for k in keys},
+        "labels": next(({k: r[k] for k in keys} for r in told["rows"] if r["threat"] == "T2" and not r["targeted"]), None),
         "noise": noise["success"], "gap": told["gap"], "ratio": told["ratio"], "peak": peak["cut"], "true": told["headline_cut"],
         "seconds": told["seconds"]["total"],
     }  # fmt: skip
@@ -190,7 +191,7 @@ def edited(names: list[str], items: int = 64) -> list[dict[str, Any]]:
         before = summary(told["before"])
         white = next(r for r in told["before"]["rows"] if r["attack"] == "search" and r["budget"] == told["before"]["graded_budget"])  # fmt: skip
         rows.append({
-            "data": name, **{k: before[k] for k in ("n", "untargeted", "noise", "gap", "grade", "refused")}, "white": white,
+            "data": name, **{k: before[k] for k in ("n", "untargeted", "labels", "noise", "gap", "grade", "refused")}, "white": white,
             "remedy": told["remedy"]["name"], "reduction": told["reduction"], "accuracy": told["accuracy"], "met": told["met"],
             "tried": [{k: t[k] for k in ("remedy", "reduction", "accuracy")} for t in told["tried"]], "seconds": told["seconds"]["total"],
         })  # fmt: skip

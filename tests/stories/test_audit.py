@@ -43,7 +43,7 @@ def test_the_contract(audited, fitted, place):
     assert audited["student_digest"] and audited["teacher_digest"]
     kept = json.loads((place / "audit" / fitted.name / "results.json").read_text())
     assert kept == audited
-    assert {r["threat"] for r in audited["rows"]} == {"T0", "T1", "T3", "control", "accident"}
+    assert {r["threat"] for r in audited["rows"]} == {"T0", "T1", "T2", "T3", "control", "accident"}
     assert (
         audited["inheritance"]["mode"] == "deep"
         and audited["inheritance"]["read_cut"] == audited["cut"]["index"]

@@ -22,12 +22,14 @@ from tutelage.security.fingerprint import fingerprints
 from tutelage.security.inheritance import read_inheritance
 from tutelage.security.inquiry import Inquiry
 from tutelage.security.items import choose_items, known_items
+from tutelage.security.labels import either, label_rows
 from tutelage.security.mimicry import Crafter, Goals
 from tutelage.security.neuron import junk, sure_share
 from tutelage.security.presets import preset_named
 from tutelage.security.provenance import read_provenance
 from tutelage.security.pursuit import Pursuit
 from tutelage.security.relevant import reset_slice
+from tutelage.security.rows import worst
 from tutelage.security.story import tell
 from tutelage.security.subject import open_subject
 from tutelage.security.universal import universal
@@ -61,6 +63,26 @@ def inquiries(runs, teacher, tmp_path_factory):
         run = open_run(tmp_path_factory.mktemp("run"), "audit", mode, {}, silent)
         found[mode] = Inquiry(subject, items, control, preset_named("quick", 30), 0, run)
     return found
+
+
+def test_a_few_labels_find_every_item_that_any_window_fooled(inquiries):
+    """An item of the first few that more was tried on is lost if any set fooled it; noise may ask as often."""
+    mid = inquiries["mid"]
+    crafted = list(teacher_only(mid))
+    own = [r for r in crafted if not r.targeted and r.budget == mid.perturb.graded]
+    targeted, asked, chance = label_rows(mid, crafted)
+    assert [r.threat for r in (targeted, asked, chance)] == ["T2", "T2", "control"]
+    assert targeted.targeted and not asked.targeted and asked.attack == f"best of {len(own)}"
+    expected = [any(r.fooled[i] for r in own if i < len(r.fooled)) for i in range(len(asked.fooled))]  # fmt: skip
+    assert asked.fooled.tolist() == expected and len(asked.fooled) == mid.right.sum()
+    assert chance.attack == f"noise, {asked.attack}" and len(chance.fooled) == mid.right.sum()
+    assert worst([*crafted, targeted, asked], targeted=False, budget=mid.perturb.graded).threat == "T1"  # fmt: skip
+    assert not list(label_rows(mid, own[:1]))
+
+
+def test_sets_of_fewer_items_are_of_the_first_of_them():
+    long, short = np.array([0.0, 1.0, 0.0, 0.5]), np.array([1.0, 0.0])
+    assert either([short, long]).tolist() == [1.0, 1.0, 0.0, 0.5]
 
 
 def test_a_tuned_tail_is_attacked_at_the_last_cut_too(inquiries):

@@ -37,7 +37,7 @@ def audited(fitted, place):
 
 def test_the_contract_is_that_of_images(audited, fitted, place):
     assert audited["schema"] == 1 and all(set(row) >= ROW for row in audited["rows"])
-    assert {r["threat"] for r in audited["rows"]} == {"T0", "T1", "T3", "control", "accident"}  # fmt: skip
+    assert {r["threat"] for r in audited["rows"]} == {"T0", "T1", "T2", "T3", "control", "accident"}  # fmt: skip
     assert audited["unit"] == " of words" and audited["graded_budget"] == 0.1
     assert {r["attack"] for r in audited["rows"] if r["threat"] == "T1"} == {"copy", "copy away", "mimic"}  # fmt: skip
     assert audited["junk"] is None and audited["provenance"]["verified"]

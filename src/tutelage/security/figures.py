@@ -29,6 +29,7 @@ class Findings:
         controls: rows of controls.
         reference: rows T3 and their evidence.
         accidents: rows of corruptions.
+        labels: rows T2 and their control.
         beside: rows of the same crafted sets on another student.
         parts: sections of their own: inheritance, junk, provenance, fingerprints.
     """
@@ -37,13 +38,21 @@ class Findings:
     controls: Sequence[Row]
     reference: Reference
     accidents: Sequence[Row]
+    labels: Sequence[Row] = ()
     beside: Sequence[Row] = ()
     parts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def rows(self) -> list[Row]:
         """All of them, in the order of the ladder."""
-        return [*self.teacher, *self.controls, *self.beside, *self.reference.rows, *self.accidents]
+        return [
+            *self.teacher,
+            *self.labels,
+            *self.controls,
+            *self.beside,
+            *self.reference.rows,
+            *self.accidents,
+        ]
 
 
 def figures(inquiry: Inquiry, found: Findings) -> dict[str, Any]:
@@ -138,6 +147,7 @@ def verdict(told: Mapping[str, Any]) -> list[str]:
         lines.append(f"Inheritance gap {gap['points']:+.0f} points (95 % interval {gap['low']:+.0f} to {gap['high']:+.0f}): what is weak here is {blame}.")  # fmt: skip
     if ratio is not None:
         lines.append(f"Somebody with the teacher alone achieves {ratio:.0%} of what a white-box attack on the student does.")  # fmt: skip
+    lines += _by_labels(told["rows"])
     junk = told.get("junk")
     if junk and junk["sure"]:
         lines.append(f"Of {junk['made']} junk inputs made from single neurons the student is sure about {junk['sure']}, and its reject rule catches {junk['rejected']}.")  # fmt: skip
@@ -146,6 +156,15 @@ def verdict(told: Mapping[str, Any]) -> list[str]:
         lines.append(f"Of {turned['fooled']} crafted items that fooled it the reject rule turns {turned['crafted']:.0%} away, and {turned['clean']:.0%} of harmless ones; no grade counts on that.")  # fmt: skip
     lines += [f"Files: {finding}." for finding in told.get("provenance", {}).get("findings", [])]
     return lines
+
+
+def _by_labels(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What a few labels are worth to the adversary, beside as many random changes."""
+    asked = next((r for r in rows if r["threat"] == "T2" and not r["targeted"]), None)
+    chance = next((r for r in rows if asked and r["attack"] == f"noise, {asked['attack']}"), None)
+    if asked is None or chance is None:
+        return []
+    return [f"Who may also ask for a few labels an item fools it on {asked['success']:.0%}; as many random changes do on {chance['success']:.0%}."]  # fmt: skip
 
 
 def _headline(told: Mapping[str, Any]) -> str:

@@ -32,6 +32,7 @@ from tutelage.security.fingerprint import fingerprints
 from tutelage.security.inheritance import read_inheritance
 from tutelage.security.inquiry import Inquiry
 from tutelage.security.items import choose_items, known_items
+from tutelage.security.labels import label_rows
 from tutelage.security.pictures import pictures
 from tutelage.security.presets import Preset, preset_named
 from tutelage.security.provenance import read_provenance
@@ -93,6 +94,7 @@ def tell(inquiry: Inquiry, candidates: Sequence[str] = (), other: str | Path | N
             *teacher_only(inquiry),
             *perceptual(inquiry),
         ]
+        asked = list(label_rows(inquiry, own))
         parts["junk"] = junk_figures(inquiry)
         parts["abstention"] = abstention(inquiry)
     with run.phase("controls"):
@@ -102,7 +104,7 @@ def tell(inquiry: Inquiry, candidates: Sequence[str] = (), other: str | Path | N
         reference = white_box(inquiry, own)
     with run.phase("accidents"):
         harmless = list(accidents(inquiry))
-    told = figures(inquiry, Findings(own, unrelated, reference, harmless, shown, parts))
+    told = figures(inquiry, Findings(own, unrelated, reference, harmless, asked, shown, parts))
     return {**told, "verdict": verdict(told)}
 
 
