@@ -3,6 +3,9 @@
 The reference below fits anew for every group, from the definitions, in feature space.
 """
 
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,24 +13,26 @@ from hypothesis import strategies as st
 
 from tutelage.errors import DataError, TrainingError
 from tutelage.heads import lda, nearest_mean, ridge
-from tutelage.heads.rows import ArrayRows, TrainingRows
+from tutelage.heads.rows import ArrayRows, TrainingRows, Wear
 from tutelage.heads.scaling import Scaling, fit_scaling
+from tutelage.heads.wear import SHARE
 
 PENALTIES = (0.3, 4.0, 60.0)
 
 
-def ridge_reference(z, targets, weights, penalty):
+def ridge_reference(z, targets, weights, penalty, pressed=0.0):
     augmented = np.hstack([np.ones((len(z), 1)), z])
     ridge_matrix = penalty * np.eye(z.shape[1] + 1)
     ridge_matrix[0, 0] = 0
+    ridge_matrix[1:, 1:] += pressed
     normal = augmented.T @ (weights[:, None] * augmented) + ridge_matrix
     solution = np.linalg.solve(normal, augmented.T @ (weights[:, None] * targets))
     return lambda x: np.hstack([np.ones((len(x), 1)), x]) @ solution
 
 
-def lda_reference(z, targets, weights, penalty, priors=None):
+def lda_reference(z, targets, weights, penalty, priors=None, pressed=0.0):
     truth, classes = targets.argmax(1), targets.shape[1]
-    scatter, means, mass = penalty * np.eye(z.shape[1]), [], []
+    scatter, means, mass = penalty * np.eye(z.shape[1]) + pressed, [], []
     for c in range(classes):
         members, share = z[truth == c], weights[truth == c]
         mass.append(share.sum())
@@ -130,6 +135,27 @@ def test_leaving_out_is_fitting_without(kind, normalise, shape):
     path = path_of(data, scaling, PENALTIES)
     for k, penalty in enumerate(path.penalties):
         agree(path.leave_one_out(k), brute_force(data, scaling, reference, penalty))
+
+
+@pytest.mark.parametrize("kind", ["ridge", "lda"])
+@pytest.mark.parametrize("normalise", [False, True])
+@pytest.mark.parametrize("shape", [{"items": 60, "width": 12}, {"items": 20, "width": 60}, {"items": 12, "views": 2, "width": 50, "copies": 3}, {"items": 45, "views": 2, "width": 7, "copies": 40, "mixed": True}], ids=str)  # fmt: skip
+def test_what_moves_under_wear_is_pressed_whatever_is_left_out(kind, normalise, shape):
+    """The penalty |E B|^2 of movements E is the same in every fit, with and without a group."""
+    path_of, reference = HEADS[kind]
+    data = some_rows(4, **shape)
+    rng = np.random.default_rng(5)
+    plain = np.concatenate(list(data.rows))[:8]
+    worn = (plain + rng.normal(0.5, 1, plain.shape)).astype(np.float32)
+    data = replace(data, wear=Wear(plain, worn))
+    scaling = fit_scaling(data.rows, data.weights, normalise=normalise)
+    moved = scaling.apply(worn) - scaling.apply(plain)
+    pressed = SHARE * data.weights.sum() / 8 * moved.T @ moved
+    path = path_of(data, scaling, PENALTIES)
+    for k, penalty in enumerate(path.penalties):
+        expected = brute_force(data, scaling, partial(reference, pressed=pressed), penalty)
+        agree(path.leave_one_out(k), expected)
+        assert np.abs(expected - brute_force(data, scaling, reference, penalty)).max() > 1e-5
 
 
 @settings(max_examples=60, deadline=None)

@@ -1,18 +1,19 @@
 """Choosing a head: by left-out items, by stated rules, and never by accident."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from tutelage.errors import DataError, TrainingError
 from tutelage.evaluation.calibration import negative_log_likelihood
-from tutelage.heads import lda, nearest_mean, ridge
+from tutelage.heads import lda, logistic, nearest_mean, ridge
 from tutelage.heads.candidate import answerable_items, best_of, best_of_each, penalties, some_of
 from tutelage.heads.choose import fit_heads
 from tutelage.heads.coordinates import coordinates
 from tutelage.heads.path import Rows, left_out
-from tutelage.heads.rows import ArrayRows, TrainingRows
+from tutelage.heads.rows import ArrayRows, TrainingRows, Wear
 from tutelage.heads.scaling import fit_scaling
 
 
@@ -191,6 +192,41 @@ def test_many_items_choose_among_penalties_as_each_head_would_alone(monkeypatch)
         alone = best_of(path, truth, answerable)
         assert found.head.kind == path.kind and found.head.penalty == alone.head.penalty
         np.testing.assert_allclose(found.logits, alone.logits, rtol=1e-9, atol=1e-9)
+
+
+def leaning(each=100):
+    """Rows whose first feature tells classes best, and means nothing once the items are worn: bare, and with wear."""
+    rng, truth = np.random.default_rng(0), np.repeat([0, 1], each)
+    x = rng.normal(size=(2 * each, 12)).astype(np.float32)
+    x[:, 0] += 4 * truth
+    x[:, 1:4] += 1.5 * truth[:, None]
+    worn = x.copy()
+    worn[:, 0] += 6 * rng.normal(size=2 * each).astype(np.float32)
+    bare = TrainingRows(ArrayRows(x), np.eye(2)[truth], np.arange(2 * each), np.ones(2 * each, bool), np.ones(2 * each))  # fmt: skip
+    return bare, replace(bare, wear=Wear(x[:40], worn[:40])), worn
+
+
+@pytest.mark.parametrize("kind", ["ridge", "lda", "logistic"])
+def test_a_feature_that_wear_moves_is_not_relied_on(kind):
+    bare, pressed, worn = leaning()
+    right = {}
+    for name, data in (("bare", bare), ("pressed", pressed)):
+        scaling = fit_scaling(data.rows, data.weights)
+        head = (ridge if kind == "ridge" else lda).path(data, scaling, [1.0]).head(0)
+        head = logistic.refine(head, data, 1.0) if kind == "logistic" else head
+        right[name] = [float((head.logits(rows).argmax(1) == data.truth).mean()) for rows in (features(data), worn)]  # fmt: skip
+    assert right["bare"][0] > 0.98 and right["bare"][1] < 0.75
+    assert right["pressed"][0] > 0.93 and right["pressed"][1] > right["bare"][1] + 0.1
+
+
+def test_how_often_wear_changes_an_answer_is_told():
+    bare, pressed, worn = leaning()
+    assert not any("worn" in line for line in fit_heads(bare, classes=2).because)
+    choice = fit_heads(pressed, classes=2)
+    told = [choice.head.logits(rows[:40]).argmax(1) for rows in (features(bare), worn)]
+    share = float((told[0] != told[1]).mean())
+    assert share > 0
+    assert f"answers {share:.1%} of 40 items differently once they are worn" in choice.because[-1]
 
 
 def test_broken_features_and_targets_are_refused():

@@ -22,6 +22,8 @@ from tutelage.teachers import Teacher
 Announce = Callable[[str, int, int], None]
 """(phase, done, total) -> None: where progress goes."""
 
+Views = int | Sequence[int]
+"""How many views of an item, the plain one first, or their numbers."""
 
 LARGE = 128 * 2**20
 """Bytes from which it is said that they will be written."""
@@ -56,6 +58,11 @@ class FeatureRows:
     def __iter__(self) -> Iterator[npt.NDArray[np.float32]]:
         for block in self.gathered.blocks(self.block):
             yield side_by_side(block, self.names)
+
+
+def numbered(views: Views) -> Sequence[int]:
+    """Numbers of some views: the first so many, or those that are named."""
+    return range(views) if isinstance(views, int) else views
 
 
 def side_by_side(arrays: Arrays, names: Sequence[str]) -> npt.NDArray[np.float32]:
@@ -109,15 +116,16 @@ class Activations:
             self._extractors[cut] = Extractor(self.teacher, cut, self.spec, self.engine)
         return self._extractors[cut]
 
-    def ensure(self, cut: int, indices: Sequence[int], views: int = 1) -> tuple[int, ...]:
+    def ensure(self, cut: int, indices: Sequence[int], views: Views = 1) -> tuple[int, ...]:
         """Make sure that the rows exist; returns the indices whose items could be read.
 
         The others are named in ``counters.unreadable``.
         """
         extractor, store = self.extractor(cut), self._store(cut)
         items = [(self.digests[i], self.items[i]) for i in indices]
-        wanted = plan(store, items, views)
-        self.counters.rows_reused += len(items) * views - sum(len(w.views) for w in wanted)
+        numbers = numbered(views)
+        wanted = plan(store, items, numbers)
+        self.counters.rows_reused += len(items) * len(numbers) - sum(len(w.views) for w in wanted)
         if wanted:
             self._tell_size(cut, sum(len(w.views) for w in wanted))
             phase = f"trunk to {self.teacher.card.names[cut - 1]}" if cut else "reading"
@@ -130,12 +138,12 @@ class Activations:
         missing = set(self._store(cut).missing(sorted(keys)))
         return tuple(i for i in indices if (self.digests[i], 0) not in missing)
 
-    def gather(self, cut: int, indices: Sequence[int], views: int = 1) -> Gathered:
+    def gather(self, cut: int, indices: Sequence[int], views: Views = 1) -> Gathered:
         """Rows in the order item 0 view 0, item 0 view 1, ...; they must have been ensured."""
-        keys = [(self.digests[i], view) for i in indices for view in range(views)]
+        keys = [(self.digests[i], view) for i in indices for view in numbered(views)]
         return self._store(cut).rows(keys)
 
-    def features(self, indices: Sequence[int], views: int = 1, reads: Sequence[int] = ()) -> FeatureRows:  # fmt: skip
+    def features(self, indices: Sequence[int], views: Views = 1, reads: Sequence[int] = ()) -> FeatureRows:  # fmt: skip
         """Pooled features at the last cut, after those of some tapped stages (items must be readable)."""
         names = read_names(reads)
         rows = self.gather(len(self.teacher.card.stages), indices, views)

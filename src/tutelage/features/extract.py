@@ -160,12 +160,25 @@ def trunk_program(teacher: Teacher, cut: int, spec: InputSpec, example: Arrays) 
     return Program(key, module, layout, BATCH)
 
 
+WORN = 2**32 - 1
+"""Number of the worn view of an item (``Modality.worn``)."""
+
+
 def view_rng(digest: str, view: int) -> np.random.Generator | None:
     """The randomness of one view of one item: never the run's seed. View 0 is the plain view."""
     if view == 0:
         return None
     state = hashlib.sha256(f"{digest}|{view}".encode()).digest()
     return np.random.default_rng(int.from_bytes(state[:16], "little"))
+
+
+def view_of(modality: Modality, whole: Any, spec: InputSpec, digest: str, view: int) -> npt.NDArray[Any]:  # fmt: skip
+    """One view of a decoded item by its number: 0 the plain one, ``WORN`` that after wear, else a random one."""
+    rng = view_rng(digest, view)
+    if view != WORN:
+        return modality.augment(whole, spec, rng)
+    assert modality.worn is not None and rng is not None
+    return modality.worn(modality.augment(whole, spec, None), rng)
 
 
 @dataclass(frozen=True)
@@ -177,9 +190,9 @@ class Wanted:
     views: tuple[int, ...]
 
 
-def plan(store: Store, items: Sequence[tuple[str, Item]], views: int) -> list[Wanted]:
+def plan(store: Store, items: Sequence[tuple[str, Item]], views: Sequence[int]) -> list[Wanted]:
     """What is missing from the cache, in the order of the items; each digest once."""
-    keys = [(digest, view) for digest, _ in items for view in range(views)]
+    keys = [(digest, view) for digest, _ in items for view in views]
     lacking: dict[str, list[int]] = {}
     for digest, view in store.missing(keys):
         lacking.setdefault(digest, []).append(view)
@@ -292,7 +305,7 @@ def _decoded(
         start = time.thread_time()
         try:
             whole = modality.decode(want.item, extractor.spec)
-            return [((want.digest, v), modality.augment(whole, extractor.spec, view_rng(want.digest, v))) for v in want.views]  # fmt: skip
+            return [((want.digest, v), view_of(modality, whole, extractor.spec, want.digest, v)) for v in want.views]  # fmt: skip
         except DataError as error:
             return error
         finally:

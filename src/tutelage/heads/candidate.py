@@ -130,7 +130,7 @@ def some_of(data: TrainingRows, items: int) -> TrainingRows:
         kept.append(block[chosen[start : start + len(block)]])
         start += len(block)
     return TrainingRows(
-        ArrayRows(np.concatenate(kept)), data.targets[chosen], data.groups[chosen], data.scored[chosen], data.weights[chosen],
+        ArrayRows(np.concatenate(kept)), data.targets[chosen], data.groups[chosen], data.scored[chosen], data.weights[chosen], data.wear,
     )  # fmt: skip
 
 

@@ -41,7 +41,7 @@ from tutelage.heads.groups import folds, rounds
 from tutelage.heads.linear import LinearHead, linear_head
 from tutelage.heads.path import Path
 from tutelage.heads.refit import Part, part_of
-from tutelage.heads.rows import TrainingRows
+from tutelage.heads.rows import TrainingRows, Wear
 from tutelage.heads.scaling import Scaling, fit_scaling
 from tutelage.heads.statistics import Statistics
 from tutelage.heads.weights import class_weights
@@ -142,8 +142,16 @@ def _chosen(data: TrainingRows, budget: float, blocks: Sequence[int]) -> HeadCho
     statistics = scaled_statistics(data, within.scaling) if turned else within.statistics
     table = tuple(candidate.row() for candidate in found)
     return HeadChoice(
-        winner.head, winner.logits, truth, table, (*told, why, reason), statistics, parts=_parts(winner, found),
+        winner.head, winner.logits, truth, table, (*told, why, reason, *_worn(winner.head, data.wear)), statistics, parts=_parts(winner, found),
     )  # fmt: skip
+
+
+def _worn(head: LinearHead, wear: Wear | None) -> tuple[str, ...]:
+    """How often wear changes an answer, if it is known."""
+    if wear is None:
+        return ()
+    before, after = (head.logits(rows).argmax(1) for rows in (wear.plain, wear.worn))
+    return (f"it answers {np.mean(before != after):.1%} of {len(before)} items differently once they are worn",)  # fmt: skip
 
 
 def _parts(winner: Candidate, found: Sequence[Candidate]) -> tuple[Part, ...]:

@@ -18,6 +18,7 @@ from tutelage.heads.once import once
 from tutelage.heads.rows import TrainingRows
 from tutelage.heads.scaling import Scaling
 from tutelage.heads.statistics import Chunk, Statistics, gather
+from tutelage.heads.wear import movements
 
 Floats = npt.NDArray[np.float64]
 
@@ -34,12 +35,14 @@ class Coordinates:
         scaling: how they are scaled.
         basis: (D, r) orthonormal, or None if r = D and nothing is turned.
         held: (R, r) all rows, only where there is a basis (then they are fewer than D).
+        moved: (M, r) movements; see ``heads.wear``.
     """
 
     data: TrainingRows
     scaling: Scaling
     basis: Floats | None = None
     held: Floats | None = None
+    moved: Floats | None = None
 
     @property
     def width(self) -> int:
@@ -62,7 +65,8 @@ class Coordinates:
         if self.held is None:
             return scaled_statistics(self.data, self.scaling)
         chunk = (self.held, self.data.targets, self.data.weights)
-        return gather(self.width, self.data.targets.shape[1], [chunk])
+        plain = gather(self.width, self.data.targets.shape[1], [chunk])
+        return plain if self.moved is None else plain.pressed(self.moved)
 
     def without(self, left_out: npt.NDArray[np.bool_]) -> Statistics:
         """Statistics of the rows that are not left out (R,)."""
@@ -80,18 +84,22 @@ class Coordinates:
 
 
 def coordinates(data: TrainingRows, scaling: Scaling) -> Coordinates:
-    """The rows in their own span if they are far fewer than the features, else as they are."""
-    many, width = data.rows.shape
-    if many >= WORTH_TURNING * width:
+    """The rows in the span of them and of what moves, if that is far fewer than the features; else as they are."""
+    (many, width), worn = data.rows.shape, 0 if data.wear is None else len(data.wear.plain)
+    if many + worn >= WORTH_TURNING * width:
         return Coordinates(data, scaling)
-    whole = np.concatenate([scaling.apply(block) for block in data.rows])
+    whole = np.concatenate(
+        [*(scaling.apply(block) for block in data.rows), movements(data, scaling)]
+    )
     basis, turned = np.linalg.qr(whole.T)
-    return Coordinates(data, scaling, basis, np.ascontiguousarray(turned.T))
+    rows = np.ascontiguousarray(turned.T)
+    return Coordinates(data, scaling, basis, rows[:many], rows[many:])
 
 
 def scaled_statistics(data: TrainingRows, scaling: Scaling) -> Statistics:
     """Statistics in all D dimensions, as they are kept with the student."""
-    return gather(data.rows.shape[1], data.targets.shape[1], _chunks(data, scaling))
+    plain = gather(data.rows.shape[1], data.targets.shape[1], _chunks(data, scaling))
+    return plain.pressed(movements(data, scaling))
 
 
 def _chunks(data: TrainingRows, scaling: Scaling) -> Iterator[Chunk]:

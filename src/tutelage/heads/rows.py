@@ -47,6 +47,19 @@ class ArrayRows:
 
 
 @dataclass(frozen=True)
+class Wear:
+    """Features of some items before and after they are worn; see ``heads.wear``.
+
+    Attributes:
+        plain: (M, D).
+        worn: (M, D).
+    """
+
+    plain: Block
+    worn: Block
+
+
+@dataclass(frozen=True)
 class TrainingRows:
     """What a head learns from.
 
@@ -56,6 +69,7 @@ class TrainingRows:
         groups: (R,) whose views, copies and companions are left out together.
         scored: (R,) True for the plain view, which ``predict`` uses and leaving out scores.
         weights: (R,) class weight / views.
+        wear: how features of some items move where nothing should.
 
     Raises:
         DataError: lengths differ, or there is no row.
@@ -66,6 +80,7 @@ class TrainingRows:
     groups: npt.NDArray[np.int64]
     scored: npt.NDArray[np.bool_]
     weights: Floats
+    wear: Wear | None = None
 
     def __post_init__(self) -> None:
         lengths = {len(self.targets), len(self.groups), len(self.scored), len(self.weights)}

@@ -7,7 +7,7 @@ They do not grow with the number of rows, and rows are added to and removed from
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,7 @@ class Statistics:
         total: sum of w.
         sum: (D,) sum of w z.
         sums: (C, D) sum of w y z: the transpose of X'WY.
-        outer: (D, D) sum of w z z': X'WX.
+        outer: (D, D) sum of w z z': X'WX; with ``pressed``, and what movements add.
     """
 
     count: npt.NDArray[np.int64]
@@ -69,6 +69,10 @@ class Statistics:
     def remove(self, rows: Floats, targets: Floats, weights: Floats) -> Statistics:
         """Without some rows that are in it: the inverse of ``add``."""
         return self._plus(_sums(rows, targets, weights), -1)
+
+    def pressed(self, moved: Floats) -> Statistics:
+        """With movements (M, D) that a head must not answer: a fixed part of ``outer``; see ``heads.wear``."""
+        return replace(self, outer=self.outer + moved.T @ moved) if len(moved) else self
 
     def _plus(self, other: Statistics, sign: int) -> Statistics:
         count = self.count + sign * other.count

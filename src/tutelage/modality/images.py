@@ -20,6 +20,7 @@ from tutelage.modality.images_near import confirm
 from tutelage.modality.images_perturb import PERTURB
 from tutelage.modality.images_read import read, read_reduced
 from tutelage.modality.images_view import augment, collate, spec, thumbnail
+from tutelage.modality.images_wear import worn
 from tutelage.modality.record import Item, Modality
 
 __all__ = ["IMAGES", "augment", "check", "collate", "fingerprint", "images_of", "read", "show", "sniff", "spec"]  # fmt: skip
@@ -50,6 +51,7 @@ IMAGES = Modality(
     reduced=read_reduced,
     attribute=attribute,
     perturb=PERTURB,
+    worn=worn,
 )
 
 

@@ -134,6 +134,8 @@ class Modality:
             negative -> PNG bytes of the item beside itself under that heat; None where the modality lacks it.
         perturb: what an adversary may do to an item, a record of functions of its own (see
             ``modality.perturb``); None where the modality lacks it.
+        worn: plain view + rng -> the view after changes that must not matter to what it shows; None where nothing is
+            known to be such.
         random_views: whether a fit learns from random views beside the plain one; else one view says all.
         defects: kinds of defects of its own -> how bad, and what to do; they are told in one finding each.
     """
@@ -153,6 +155,7 @@ class Modality:
     reduced: Callable[[Item, InputSpec], Any] | None = None
     attribute: Callable[[Any, InputSpec, npt.NDArray[np.floating]], bytes] | None = None
     perturb: Perturb | None = None
+    worn: Callable[[npt.NDArray[Any], np.random.Generator], npt.NDArray[Any]] | None = None
     random_views: bool = True
     defects: Mapping[str, tuple[Literal["error", "warning", "info"], str]] = field(
         default_factory=dict

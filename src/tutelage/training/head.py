@@ -24,12 +24,14 @@ def fit_head(lesson: Lesson, indices: Sequence[int]) -> HeadChoice:
     taken if its left-out log-loss is lower.
     """
     with lesson.run.phase("features"):
-        rows = lesson.training_rows(indices)
+        rows = lesson.training_rows(indices, wear=True)
     with lesson.run.phase("head"):
         reads = tapped(lesson.teacher.card)
         if not reads:
             return fit_heads(rows, classes=len(lesson.classes))
-        narrow, wide = _both(lesson, rows, lesson.training_rows(indices, reads=reads), reads)
+        narrow, wide = _both(
+            lesson, rows, lesson.training_rows(indices, reads=reads, wear=True), reads
+        )
         better, why = _wider(narrow, wide)
         chosen = wide if better else narrow
         return replace(chosen, because=(*chosen.because, why))

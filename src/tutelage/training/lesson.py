@@ -16,9 +16,10 @@ from tutelage.evaluation.task import SINGLE, Task
 from tutelage.features.activations import Activations
 from tutelage.features.choice import MANY, EngineChoice, engine_for, speed
 from tutelage.features.engine import BATCH, Arrays
+from tutelage.features.extract import WORN
 from tutelage.files import cache_root
 from tutelage.heads.choose import HeadChoice, class_weights
-from tutelage.heads.rows import TrainingRows
+from tutelage.heads.rows import TrainingRows, Wear
 from tutelage.modality import InputSpec, Item
 from tutelage.network.decision import Mode
 from tutelage.run import Run
@@ -27,6 +28,9 @@ from tutelage.teachers.tuning import habit_of
 from tutelage.training.budget import Plan, fit_to_time, left
 from tutelage.training.options import RANK, FitOptions
 from tutelage.training.recipe import Recipe, recipe_for, views_for
+
+WORN_ITEMS = 256
+"""Training items whose features are measured after wear, at most; those with the lowest digests."""
 
 
 @dataclass(frozen=True)
@@ -117,13 +121,14 @@ class Lesson:
         """
         return self.activations.ensure(cut, indices, views or self.views)
 
-    def training_rows(self, indices: Sequence[int], views: int | None = None, reads: Sequence[int] = ()) -> TrainingRows:  # fmt: skip
+    def training_rows(self, indices: Sequence[int], views: int | None = None, reads: Sequence[int] = (), *, wear: bool = False) -> TrainingRows:  # fmt: skip
         """Pooled features of items with targets, groups and weights, as a head wants them.
 
         Args:
             indices: items.
             views: rows an item has.
             reads: tapped stages that the head reads beside the last.
+            wear: with how features move when items are worn, for a head that ships.
 
         Raises:
             DataError: fewer than two classes are left.
@@ -142,7 +147,17 @@ class Lesson:
             groups=np.repeat(self.group_numbers(indices), many),
             scored=np.tile(np.arange(many) == 0, len(indices)),
             weights=np.repeat(class_weights(targets) / many, many),
+            wear=self._wear(indices, reads) if wear else None,
         )
+
+    def _wear(self, indices: Sequence[int], reads: Sequence[int]) -> Wear | None:
+        """Features of some items, plain and worn; None where the modality knows no wear."""
+        if self.teacher.modality.worn is None:
+            return None
+        some = sorted(indices, key=lambda i: self.checked.digests[i])[:WORN_ITEMS]
+        self.activations.ensure(self.depth, some, (WORN,))
+        plain, worn = (np.concatenate(list(self.activations.features(some, (view,), reads))) for view in (0, WORN))  # fmt: skip
+        return Wear(plain, worn)
 
     def features(
         self, indices: Sequence[int], reads: Sequence[int] = ()
