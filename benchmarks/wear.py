@@ -19,7 +19,6 @@ import numpy.typing as npt
 sys.path.insert(0, str(Path(__file__).parent))
 from datasets import folder, hymenoptera
 from security import EVIDENCE, student
-
 from tutelage.heads.choose import fit_heads
 from tutelage.heads.linear import LinearHead
 from tutelage.heads.rows import ArrayRows, TrainingRows, Wear
