@@ -134,6 +134,7 @@ class Lesson:
             DataError: fewer than two classes are left.
         """
         many = views or self.views
+        some = self._worn(indices, many) if wear else ()
         indices = self.readable(self.depth, indices, many)
         targets = self.task.targets(self.labels(indices), self.classes)
         if (targets.sum(0) > 0).sum() < 2:
@@ -147,15 +148,18 @@ class Lesson:
             groups=np.repeat(self.group_numbers(indices), many),
             scored=np.tile(np.arange(many) == 0, len(indices)),
             weights=np.repeat(class_weights(targets) / many, many),
-            wear=self._wear(indices, reads) if wear else None,
+            wear=self._wear(some, reads) if some else None,
         )
 
-    def _wear(self, indices: Sequence[int], reads: Sequence[int]) -> Wear | None:
-        """Features of some items, plain and worn; None where the modality knows no wear."""
+    def _worn(self, indices: Sequence[int], views: int) -> tuple[int, ...]:
+        """Some items, seen worn in the same look as in their other views; none where the modality knows no wear."""
         if self.teacher.modality.worn is None:
-            return None
+            return ()
         some = sorted(indices, key=lambda i: self.checked.digests[i])[:WORN_ITEMS]
-        self.activations.ensure(self.depth, some, (WORN,))
+        return self.activations.ensure(self.depth, some, (*range(views), WORN))
+
+    def _wear(self, some: Sequence[int], reads: Sequence[int]) -> Wear:
+        """Features of items, plain and worn."""
         plain, worn = (np.concatenate(list(self.activations.features(some, (view,), reads))) for view in (0, WORN))  # fmt: skip
         return Wear(plain, worn)
 
