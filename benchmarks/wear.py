@@ -10,7 +10,6 @@ noise of 4/255 in every value, and after three of the audit's corruptions at sev
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,10 +23,10 @@ from tutelage.heads.linear import LinearHead
 from tutelage.heads.rows import ArrayRows, TrainingRows, Wear
 from tutelage.heads.weights import class_weights
 from tutelage.modality.images_wear import worn
-from tutelage.modality.perturb import batches_of, windows_of
+from tutelage.modality.perturb import windows_of
 from tutelage.security.control import noise
 from tutelage.security.examiner import Examiner
-from tutelage.security.items import Known, choose_items, known_items
+from tutelage.security.items import choose_items, known_items
 from tutelage.security.subject import open_subject
 from tutelage.training.lesson import WORN_ITEMS
 
@@ -45,18 +44,7 @@ class Bench:
         known = known_items(run, self.subject.student)
         self.items = choose_items(known, self.subject.student, 300, 0)
         self.train = [k for k in known if k.part == "train" and k.label in self.subject.student.facts.classes]  # fmt: skip
-        self._ask = Examiner(self.subject, self.items)
-
-    def windows(self, some: Sequence[Known]) -> npt.NDArray[np.uint8]:
-        """Plain windows (N, H, W, C)."""
-        return windows_of([k.item for k in some], self.subject.teacher.modality, self.subject.student.facts.spec)  # fmt: skip
-
-    def features(self, windows: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """What the student's head reads (N, D)."""
-        spec, modality = self.subject.student.facts.spec, self.subject.teacher.modality
-        parts = list(batches_of(windows, modality, spec))
-        order = np.argsort(np.concatenate([places for places, _ in parts]))
-        return np.concatenate([self._ask._features(batch) for _, batch in parts])[order]
+        self.features = Examiner(self.subject, self.items).features
 
     def tests(self) -> dict[str, npt.NDArray[np.uint8]]:
         """Test windows as they are and changed."""
@@ -68,28 +56,25 @@ class Bench:
         return {"as they are": plain, "noise 4/255": noise(plain, 4.0, perturb, 0), **changed}
 
 
-def measure(name: str) -> list[str]:
-    """Two rows of the table."""
+def measure(name: str) -> None:
+    """Print two rows of the table."""
     bench = Bench(name)
     facts, stages = bench.subject.student.facts, bench.subject.teacher.card.stages
     truth = np.array([facts.classes.index(k.label) for k in bench.train])
     targets = np.eye(len(facts.classes))[truth]
-    windows = bench.windows(bench.train)
+    windows = windows_of([k.item for k in bench.train], bench.subject.teacher.modality, facts.spec)
     some = np.argsort([k.digest for k in bench.train])[:WORN_ITEMS]
     rng = np.random.default_rng(0)
     seen = bench.features(windows)
     wear = Wear(seen[some], bench.features(np.stack([worn(windows[i], rng) for i in some])))
     tests = {kind: bench.features(changed) for kind, changed in bench.tests().items()}
     widths = [stages[k - 1].width for k in (*facts.reads, len(stages))] if facts.reads else []
-    lines = []
     for how, known in (("bare", None), ("pressed", wear)):
         rows = TrainingRows(ArrayRows(seen), targets, np.arange(len(truth)), np.ones(len(truth), bool), class_weights(targets), known)  # fmt: skip
         choice = fit_heads(rows, classes=len(facts.classes), blocks=widths)
         left_out = float((choice.left_out_logits.argmax(1) == choice.left_out_truth).mean())
         told = [_right(choice.head, features, bench.items.truth) for features in tests.values()]
-        lines.append(f"| {name} ({len(truth)}) | {how} | " + " | ".join(f"{100 * x:.1f}" for x in (left_out, *told)) + " |")  # fmt: skip
-        print(lines[-1], flush=True)
-    return lines
+        print(f"| {name} ({len(truth)}) | {how} | " + " | ".join(f"{100 * x:.1f}" for x in (left_out, *told)) + " |", flush=True)  # fmt: skip
 
 
 def _right(head: LinearHead, features: npt.NDArray[np.float32], truth: npt.NDArray[np.int64]) -> float:  # fmt: skip

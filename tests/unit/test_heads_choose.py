@@ -12,7 +12,7 @@ from tutelage.heads import lda, logistic, nearest_mean, ridge
 from tutelage.heads.candidate import answerable_items, best_of, best_of_each, penalties, some_of
 from tutelage.heads.choose import fit_heads
 from tutelage.heads.coordinates import coordinates
-from tutelage.heads.path import Rows, left_out
+from tutelage.heads.path import GroupRows, left_out
 from tutelage.heads.rows import ArrayRows, TrainingRows, Wear
 from tutelage.heads.scaling import fit_scaling
 
@@ -169,8 +169,8 @@ def test_heads_that_are_asked_together_say_what_each_says_alone(monkeypatch):
     data = some_rows(each=100, width=40)
     within = coordinates(data, fit_scaling(data.rows, data.weights))
     paths = [make(data, within.scaling, penalties(within), within=within) for make in (nearest_mean.path, ridge.path, lda.path)]  # fmt: skip
-    turned, along = [], Rows.along
-    monkeypatch.setattr(Rows, "along", lambda self, axes: turned.append(along(self, axes)) or turned[-1])  # fmt: skip
+    turned, along = [], GroupRows.along
+    monkeypatch.setattr(GroupRows, "along", lambda self, axes: turned.append(along(self, axes)) or turned[-1])  # fmt: skip
     together = left_out(paths, [slice(0, 1), slice(2, 4), slice(3, 4)])
     assert [len(logits) for logits in together] == [1, 2, 1]
     assert turned[1] is turned[2] and turned[0] is not turned[1]

@@ -114,7 +114,7 @@ class Path:
         logits: Floats = self._chunk[1][k - which.start]
         return logits
 
-    def judge(self, batch: Rows, which: slice) -> Floats:
+    def judge(self, batch: GroupRows, which: slice) -> Floats:
         """Logits (L, g, m, C) of whole groups, each left out."""
         if batch.plain.shape[1] > self.coordinates.width:
             return self._refitted(batch.plain, batch.targets, batch.weights, which)
@@ -133,7 +133,7 @@ class Path:
         return found
 
 
-class Rows:
+class GroupRows:
     """Some groups of one size as heads see them, turned once for all heads of the same axes.
 
     Attributes:
@@ -173,7 +173,7 @@ def left_out(paths: Sequence[Path], which: Sequence[slice]) -> list[Floats]:
     scores, classes = int(data.scored.sum()), data.targets.shape[1]
     found = [np.empty((part.stop - part.start, scores, classes)) for part in which]
     for batch in whole_groups(data):
-        rows = Rows(first.coordinates, data, batch)
+        rows = GroupRows(first.coordinates, data, batch)
         scored = data.scored[batch.index]
         for path, part, logits in zip(paths, which, found, strict=True):
             logits[:, place[batch.index[scored]]] = path.judge(rows, part)[:, scored]

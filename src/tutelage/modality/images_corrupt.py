@@ -108,8 +108,12 @@ def pixelate(window: Window, severity: int, rng: np.random.Generator) -> Window:
 
 
 def jpeg(window: Window, severity: int, rng: np.random.Generator) -> Window:
-    """Saved too small; channels beyond a picture's are compressed one by one."""
-    quality = (60, 40, 25, 15, 8)[severity - 1]
+    """Saved too small."""
+    return compressed(window, (60, 40, 25, 15, 8)[severity - 1])
+
+
+def compressed(window: Window, quality: int) -> Window:
+    """Saved as JPEG and opened again; channels other than a picture's three are compressed one by one."""
     if window.shape[2] == 3:
         return np.asarray(_compressed(Image.fromarray(window), quality))
     bands = [np.asarray(_compressed(Image.fromarray(b), quality)) for b in np.moveaxis(window, 2, 0)]  # fmt: skip

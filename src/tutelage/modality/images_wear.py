@@ -7,11 +7,13 @@ and large again, with faint sensor noise, and compressed once more.
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+
+from tutelage.modality.images_corrupt import compressed
+
+FILTER = Image.Resampling.BILINEAR
 
 SMALLER = (0.5, 1.0)
 """Shares of the side that it is made smaller to."""
@@ -24,19 +26,16 @@ QUALITY = (30, 90)
 
 
 def worn(view: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDArray[np.uint8]:
-    """A worn view (H, W, C) of a plain one, drawn from ``rng``; other than three channels are worn as grey images."""
+    """A worn view (H, W, C) of a plain one, drawn from ``rng``."""
     smaller, spread, quality = rng.uniform(*SMALLER), rng.uniform(*NOISE), int(rng.integers(*QUALITY, endpoint=True))  # fmt: skip
     noise = rng.normal(0, spread, view.shape)
-    if view.shape[2] == 3:
-        return _worn(view, smaller, noise, quality)
-    bands = zip(np.moveaxis(view, 2, 0), np.moveaxis(noise, 2, 0), strict=True)
-    return np.stack([_worn(band, smaller, some, quality) for band, some in bands], axis=2)
+    rough = np.rint(np.clip(_rescaled(view, smaller) + noise, 0, 255)).astype(np.uint8)
+    return compressed(rough, quality)
 
 
-def _worn(pixels: npt.NDArray[np.uint8], smaller: float, noise: npt.NDArray[np.float64], quality: int) -> npt.NDArray[np.uint8]:  # fmt: skip
-    whole = Image.fromarray(np.ascontiguousarray(pixels))
-    small = whole.resize([max(1, round(side * smaller)) for side in whole.size], Image.Resampling.BILINEAR)  # fmt: skip
-    rough = np.asarray(small.resize(whole.size, Image.Resampling.BILINEAR)) + noise
-    buffer = io.BytesIO()
-    Image.fromarray(np.rint(np.clip(rough, 0, 255)).astype(np.uint8)).save(buffer, "JPEG", quality=quality)  # fmt: skip
-    return np.asarray(Image.open(buffer), dtype=np.uint8)
+def _rescaled(view: npt.NDArray[np.uint8], smaller: float) -> npt.NDArray[np.uint8]:
+    """Made smaller and as large as before, band by band."""
+    whole = view.shape[1], view.shape[0]
+    small = max(1, round(whole[0] * smaller)), max(1, round(whole[1] * smaller))
+    bands = (Image.fromarray(band).resize(small, FILTER).resize(whole, FILTER) for band in np.moveaxis(view, 2, 0))  # fmt: skip
+    return np.stack([np.asarray(band) for band in bands], axis=2)

@@ -52,14 +52,16 @@ class Examiner:
         It is the engine, the rounding and the head of ``predict``; that items come out as these very windows is the
         modality's law.
         """
+        return judge(self.subject.student, self.features(windows))
+
+    def features(self, windows: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """What the student's head reads of windows (N, D)."""
         student = self.subject.student
         parts = list(batches_of(windows, student.teacher.modality, student.facts.spec))
-        told = [judge(student, self._features(batch)) for _, batch in parts]
         order = np.argsort(np.concatenate([places for places, _ in parts]))
-        probabilities, scores = (np.concatenate(part)[order] for part in zip(*told, strict=True))
-        return probabilities, scores
+        return np.concatenate([self._read(batch) for _, batch in parts])[order]
 
-    def _features(self, batch: Arrays) -> npt.NDArray[np.float32]:
+    def _read(self, batch: Arrays) -> npt.NDArray[np.float32]:
         student = self.subject.student
         if student.facts.frozen == 0:
             return tail_features(student, batch)

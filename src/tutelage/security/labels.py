@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from tutelage.security.control import noise
 from tutelage.security.inquiry import Inquiry
-from tutelage.security.rows import Row
+from tutelage.security.rows import Row, at_budget
 
 
 def label_rows(inquiry: Inquiry, crafted: Sequence[Row]) -> Iterator[Row]:
@@ -25,13 +25,11 @@ def label_rows(inquiry: Inquiry, crafted: Sequence[Row]) -> Iterator[Row]:
     """
     graded = inquiry.perturb.graded
     for targeted in (True, False):
-        tried = [
-            r.fooled for r in crafted
-            if r.threat == "T1" and r.targeted is targeted and r.budget == graded and r.measure == "linf" and len(r.fooled)
-        ]  # fmt: skip
-        if len(tried) > 1:
-            yield Row(f"best of {len(tried)}", "T2", None, graded, targeted, either(tried), on=inquiry.subject.teacher.card.name)  # fmt: skip
-        if len(tried) > 1 and not targeted:
+        tried = [r.fooled for r in at_budget(crafted, ("T1",), targeted=targeted, budget=graded)]
+        if len(tried) < 2:
+            continue
+        yield Row(f"best of {len(tried)}", "T2", None, graded, targeted, either(tried), on=inquiry.subject.teacher.card.name)  # fmt: skip
+        if not targeted:
             drawn = [_by_chance(inquiry, draw) for draw in range(len(tried))]
             yield Row(f"noise, best of {len(tried)}", "control", None, graded, False, either(drawn))
 

@@ -70,11 +70,16 @@ class Row:
 
 def worst(rows: Sequence[Row], *, targeted: bool, budget: float) -> Row | None:
     """The most successful teacher-only row (T0 or T1) at a budget under the plain measure."""
-    found = [
-        r for r in rows
-        if r.threat in ("T0", "T1") and r.targeted is targeted and r.budget == budget and r.measure == "linf" and len(r.fooled)
-    ]  # fmt: skip
+    found = at_budget(rows, ("T0", "T1"), targeted=targeted, budget=budget)
     return max(found, key=lambda r: r.success, default=None)
+
+
+def at_budget(rows: Sequence[Row], threats: Sequence[str], *, targeted: bool, budget: float) -> list[Row]:  # fmt: skip
+    """Rows of some rungs at a budget under the plain measure that have an item."""
+    return [
+        r for r in rows
+        if r.threat in threats and r.targeted is targeted and r.budget == budget and r.measure == "linf" and len(r.fooled)
+    ]  # fmt: skip
 
 
 def find(rows: Sequence[Row], attack: str, budget: float | None = None, targeted: bool = False) -> Row | None:  # fmt: skip
