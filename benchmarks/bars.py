@@ -550,7 +550,7 @@ def fingerprinted() -> list[Row]:
 def comforted() -> list[Row]:
     """Bar 7.4."""
     r = script("benchmarks/security.py", "comfort")
-    return [Row("7.4", f"student from scratch: inheritance gap, n = {r['n']}", f"{r['gap']['points']:+.1f} points", "< 5", r["gap"]["points"] < 5)]  # fmt: skip
+    return [Row("7.4", f"student of digits from scratch, {r['accuracy']:.0%} right: inheritance gap, n = {r['n']}", f"{r['gap']['points']:+.1f} points", "< 5", r["gap"]["points"] < 5)]  # fmt: skip
 
 
 def quick_audit() -> list[Row]:

@@ -13,8 +13,9 @@ With at most ``FEW`` groups in every class, one group of *each* class is left ou
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,7 @@ from tutelage.heads.discriminant import refuse_soft
 from tutelage.heads.eigen import threads_for
 from tutelage.heads.groups import folds, rounds
 from tutelage.heads.linear import LinearHead, linear_head
+from tutelage.heads.once import once
 from tutelage.heads.path import Path
 from tutelage.heads.refit import Part, part_of
 from tutelage.heads.rows import TrainingRows, Wear
@@ -78,7 +80,7 @@ class HeadChoice:
         left_out_truth: (S,) their classes.
         table: a row a candidate: head, penalty, accuracy, low, high, log_loss.
         because: sentences.
-        statistics: of all rows as the head scales them; they allow exact additions and deletions.
+        gathered: makes ``statistics``, which of many features are large: only of a head that ships.
         reads: stages whose pooled output the rows hold before the features.
         parts: the closed forms that it is, to fit it again from ``statistics``; none for a refined head.
     """
@@ -88,9 +90,14 @@ class HeadChoice:
     left_out_truth: Ints
     table: tuple[dict[str, Any], ...]
     because: tuple[str, ...]
-    statistics: Statistics
+    gathered: Callable[[], Statistics]
     reads: tuple[int, ...] = ()
     parts: tuple[Part, ...] = ()
+
+    @once
+    def statistics(self) -> Statistics:
+        """Of all rows as the head scales them; they allow exact additions and deletions."""
+        return self.gathered()
 
     @property
     def surprise(self) -> Floats:
@@ -139,10 +146,10 @@ def _chosen(data: TrainingRows, budget: float, blocks: Sequence[int]) -> HeadCho
         found.append(_refined(within, min(found[1:3], key=lambda c: c.log_loss)))
     winner, reason = _simplest(found)
     turned = within.basis is not None
-    statistics = scaled_statistics(data, within.scaling) if turned else within.statistics
+    gathered = partial(scaled_statistics, data, within.scaling) if turned else lambda: within.statistics
     table = tuple(candidate.row() for candidate in found)
     return HeadChoice(
-        winner.head, winner.logits, truth, table, (*told, why, reason, *_worn(winner.head, data.wear)), statistics, parts=_parts(winner, found),
+        winner.head, winner.logits, truth, table, (*told, why, reason, *_worn(winner.head, data.wear)), gathered, parts=_parts(winner, found),
     )  # fmt: skip
 
 
@@ -202,7 +209,7 @@ def _unjudged(data: TrainingRows, truth: Ints) -> HeadChoice:
     why = "no class has an item to leave out: nearest mean, uncalibrated, and no estimate of its accuracy"
     logits = np.zeros((len(truth), len(bias)))
     return HeadChoice(
-        head, logits, truth, (), (why,), statistics, parts=(part_of(head, alone=True),)
+        head, logits, truth, (), (why,), lambda: statistics, parts=(part_of(head, alone=True),)
     )
 
 

@@ -72,7 +72,10 @@ class Statistics:
 
     def pressed(self, moved: Floats) -> Statistics:
         """With movements (M, D) that a head must not answer: a fixed part of ``outer``; see ``heads.wear``."""
-        return replace(self, outer=self.outer + moved.T @ moved) if len(moved) else self
+        if not len(moved):
+            return self
+        more = moved.T @ moved
+        return replace(self, outer=np.add(more, self.outer, out=more))
 
     def _plus(self, other: Statistics, sign: int) -> Statistics:
         count = self.count + sign * other.count
@@ -85,7 +88,7 @@ class Statistics:
     def as_arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Named arrays for a safetensors file; of ``outer`` only the upper triangle."""
         arrays = {name: np.asarray(getattr(self, name)) for name in FIELDS}
-        return {**arrays, "outer": self.outer[np.triu_indices(len(self.outer))]}
+        return {**arrays, "outer": np.concatenate([row[i:] for i, row in enumerate(self.outer)])}
 
     @staticmethod
     def from_arrays(arrays: Mapping[str, npt.NDArray[Any]]) -> Statistics:
@@ -101,9 +104,10 @@ class Statistics:
                 next="Restore the student from a copy, or make it again with: tutelage fit DATA",
             )  # fmt: skip
         width = len(arrays["sum"])
-        outer = np.zeros((width, width))
-        outer[np.triu_indices(width)] = arrays["outer"]
-        outer += np.triu(outer, 1).T
+        outer, start = np.empty((width, width)), 0
+        for i in range(width):
+            outer[i:, i] = outer[i, i:] = arrays["outer"][start : start + width - i]
+            start += width - i
         plain = {name: arrays[name] for name in ("count", "mass", "sum", "sums")}
         return Statistics(**plain, total=float(arrays["total"]), outer=outer)
 
@@ -117,7 +121,8 @@ def gather(width: int, classes: int, chunks: Iterable[Chunk]) -> Statistics:
         chunks: features (n, D), targets (n, C), weights (n,).
     """
     count, mass, total = np.zeros(classes, np.int64), np.zeros(classes), 0.0
-    first, sums, outer = np.zeros(width), np.zeros((classes, width)), np.zeros((width, width))
+    first, sums = np.zeros(width), np.zeros((classes, width))
+    outer: Floats | None = None
     for chunk in chunks:
         some = _sums(*chunk)
         count += some.count
@@ -125,8 +130,8 @@ def gather(width: int, classes: int, chunks: Iterable[Chunk]) -> Statistics:
         total += some.total
         first += some.sum
         sums += some.sums
-        outer += some.outer
-    return Statistics(count, mass, total, first, sums, outer)
+        outer = some.outer if outer is None else np.add(outer, some.outer, out=outer)
+    return Statistics(count, mass, total, first, sums, np.zeros((width, width)) if outer is None else outer)  # fmt: skip
 
 
 def _sums(rows: Floats, targets: Floats, weights: Floats) -> Statistics:
