@@ -44,7 +44,7 @@ def lesson(teacher, rows, folder):
     parts = split(checked, test_share=0.0)
     spec = input_spec(teacher, checked, parts.train)
     items = [example.item for example in checked.dataset.examples]
-    engine = EngineSpec("torch", "f32", "cpu", "")
+    engine = EngineSpec("openvino", "f32", "cpu", "")
     with Activations(teacher, spec, engine, items, checked.digests) as activations:
         yield Lesson(checked, parts, teacher, activations, 1, Run(folder))
 

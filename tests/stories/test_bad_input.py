@@ -58,6 +58,11 @@ def test_one_image_in_a_class(photos, tmp_path):
     assert any("tiny-class" in w for w in found["warnings"])
 
 
+def test_nothing_to_judge_tuning_on(tmp_path):
+    error = refused("fit", digits(tmp_path / "p", classes=2, each=1), "--mode", "mid", "--out", tmp_path / "out")  # fmt: skip
+    assert error["kind"] == "nothing-to-judge" and "--mode deep" in error["next"]
+
+
 def bomb(path):
     """A PNG header that promises 50,000 x 50,000 pixels."""
     head = struct.pack(">IIBBBBB", 50_000, 50_000, 8, 2, 0, 0, 0)
@@ -289,20 +294,21 @@ def kill_when(command, seen, environment):
 def ten(tmp_path_factory):
     """Digits, and the student of a fit never killed; from scratch, so that what was trained ships whatever it is."""
     folder = tmp_path_factory.mktemp("ten")
-    photos = digits(folder / "photos", classes=3, each=20)
+    photos = digits(folder / "photos", classes=2, each=12)
     whole = told(
         "fit", photos, "--mode", "scratch", "--out", folder, TUTELAGE_CACHE=str(folder / "cache")
     )
     assert whole["mode"] == "scratch"
-    return photos, whole, folder / "cache" / "machine.json"
+    return photos, whole, folder / "cache"
 
 
 @pytest.mark.parametrize("phase", ["args.json", "shard", "epoch 1", "epoch 3"])
 def test_killed_in_any_phase_and_resumed_as_if_never_killed(ten, tmp_path, phase):
-    photos, whole, profile = ten
+    photos, whole, known = ten
     options = ["--mode", "scratch"]
-    (tmp_path / "cache2").mkdir()
-    shutil.copy(profile, tmp_path / "cache2")  # same machine profile, same engine
+    shutil.copytree(
+        known, tmp_path / "cache2", ignore=shutil.ignore_patterns("activations")
+    )  # same engine
     cache = {**os.environ, "TUTELAGE_CACHE": str(tmp_path / "cache2")}
     folder = tmp_path / "out" / "fit" / "photos"
     log = folder / "log.jsonl"

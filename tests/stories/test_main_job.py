@@ -218,7 +218,7 @@ def test_a_by_reference_student_leaves_the_trunk_out(fitted, photos, tmp_path):
 
 @pytest.mark.parametrize("mode", ["mid", "full", "scratch"])
 def test_the_other_modes(tmp_path, mode):
-    photos = digits(tmp_path / "few", each=12)
+    photos = digits(tmp_path / "few", each=6 if mode == "scratch" else 12)
     found = told("fit", photos, "--mode", mode, "--out", tmp_path)
     if mode != "scratch":
         assert found["test"]["accuracy"] > 0.6
@@ -234,7 +234,7 @@ def test_training_leaves_the_trunk_untouched(tmp_path, lite0, monkeypatch):
     """Parameters and buffers: batch-norm statistics too. The tail ships whatever the guard would say."""
     room = importlib.import_module("tutelage.training.train")
     monkeypatch.setattr(room, "guard", lambda *_: Verdict(True, 0.0, 0.0, ""))
-    photos = digits(tmp_path / "ten", classes=10, each=12)
+    photos = digits(tmp_path / "ten", classes=5, each=12)
     found = fit_run(photos, freeze="blocks.3", out=tmp_path).results
     assert found["mode"] == "mid" and found["cut"] == {"index": 5, "stage": "blocks.3"}
     saved, original = read_arrays(f"{found['student']}/student.safetensors"), lite0.tensors()

@@ -146,10 +146,10 @@ def own_teacher():
 
 
 def test_a_module_from_python(photos, tmp_path, own_teacher):
-    student = tl.fit(photos, teacher=own_teacher, freeze="layer2", out=tmp_path)
+    student = tl.fit(photos, teacher=own_teacher, freeze="layer3", out=tmp_path)
     original, tuned = own_teacher.tensors(), student.teacher.tensors()
     if student.facts.mode == "mid":
-        frozen = {"conv1", "layer1", "layer2"}
+        frozen = {"conv1", "layer1", "layer2", "layer3"}
         owners = own_teacher.card.owners
         assert all(np.array_equal(original[n], tuned[n]) for n in owners if owners[n] in frozen)
         assert not all(
@@ -194,12 +194,12 @@ def test_an_untraceable_network_teaches_as_features(photos, tmp_path):
     assert any("cannot be cut" in warning for warning in results["warnings"])
 
 
-@pytest.mark.parametrize("channels", [1, 2, 5])
+@pytest.mark.parametrize("channels", [1, pytest.param(2, marks=pytest.mark.slow), 5])
 def test_other_channels(tmp_path, weights, channels):
     rng = np.random.default_rng(0)
     for label in ("a", "b"):
         (tmp_path / "bands" / label).mkdir(parents=True)
-        for i in range(20):
+        for i in range(12):
             base = rng.integers(0, 60, (40, 48, channels)) + (120 if label == "a" else 20)
             base[:, ::4] += 40 if label == "b" else 0
             np.save(tmp_path / "bands" / label / f"{i}.npy", base.astype(np.uint16))
@@ -211,7 +211,7 @@ def test_other_channels(tmp_path, weights, channels):
         facts["spec"]["channels"] == channels
         and f"channels={channels}" in facts["card"]["architecture"]
     )
-    assert tl.load(result["run"]).predict_proba(tmp_path / "bands" / "a").shape == (20, 2)
+    assert tl.load(result["run"]).predict_proba(tmp_path / "bands" / "a").shape == (12, 2)
 
 
 def test_kept_classes_stand_beside_the_new_ones(photos, tmp_path):

@@ -99,7 +99,9 @@ def test_a_named_teacher_is_fetched_verified_and_cut(world, name):
 
 CASES = [
     pytest.param(
-        name, mode, marks=[pytest.mark.slow] if mode != "deep" and name != "alexnet" else []
+        name,
+        mode,
+        marks=[pytest.mark.slow] if mode == "mid" or (mode == "full" and name != "alexnet") else [],
     )
     for name in NAMED
     for mode in ("deep", "mid", "full")

@@ -281,6 +281,16 @@ def test_validation_is_carved_off_train_by_whole_groups():
     assert carve_validation(parts, checked, 0.15, split_seed=1).val != carved.val
 
 
+def test_of_few_items_each_class_gives_one_where_the_hash_chooses_none():
+    checked = made([{"name": f"{c}{k}", "label": c} for c in "ab" for k in range(4)] + [{"name": "x1", "label": "rare"}])  # fmt: skip
+    for seed in range(30):
+        whole = split(checked, test_share=0.0)
+        parts = carve_validation(whole, checked, 0.15, split_seed=seed)
+        assert parts.val and set(parts.train) | set(parts.val) == set(whole.train)
+        assert {checked.dataset.examples[i].label for i in parts.train} == {"a", "b", "rare"}
+    assert carve_validation(whole, checked, 0.0) == whole
+
+
 def test_carving_leaves_every_class_something_to_learn_from():
     checked = made([*plain(60), {"name": "x1", "label": "rare"}, {"name": "x2", "label": "rare"}])
     for seed in range(30):

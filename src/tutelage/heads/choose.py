@@ -146,7 +146,9 @@ def _chosen(data: TrainingRows, budget: float, blocks: Sequence[int]) -> HeadCho
         found.append(_refined(within, min(found[1:3], key=lambda c: c.log_loss)))
     winner, reason = _simplest(found)
     turned = within.basis is not None
-    gathered = partial(scaled_statistics, data, within.scaling) if turned else lambda: within.statistics
+    gathered = (
+        partial(scaled_statistics, data, within.scaling) if turned else lambda: within.statistics
+    )
     table = tuple(candidate.row() for candidate in found)
     return HeadChoice(
         winner.head, winner.logits, truth, table, (*told, why, reason, *_worn(winner.head, data.wear)), gathered, parts=_parts(winner, found),

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 
 from tutelage.data import Parts, carve_validation
+from tutelage.errors import TrainingError
 from tutelage.files import digest_json
 from tutelage.heads.choose import class_weights
 from tutelage.heads.linear import LinearHead
@@ -64,7 +65,11 @@ class Tuned:
 
 
 def tune_tail(lesson: Lesson, decision: FreezeDecision, recipe: Recipe, runtime: Runtime, deadline: float) -> Tuned:  # fmt: skip
-    """Train the stages after the cut, under the head that was fitted on their frozen output."""
+    """Train the stages after the cut, under the head that was fitted on their frozen output.
+
+    Raises:
+        TrainingError: no item can be kept aside to judge it on.
+    """
     inner = _with_validation(lesson.parts, lesson, recipe)
     cut = decision.frozen
     train = lesson.readable(cut, inner.train, recipe.views)
@@ -107,7 +112,13 @@ def _nothing() -> None:
 
 def _with_validation(parts: Parts, lesson: Lesson, recipe: Recipe) -> Parts:
     """The source's own validation part, else one carved off the training groups."""
-    return parts if parts.val else carve_validation(parts, lesson.checked, recipe.validation)
+    inner = parts if parts.val else carve_validation(parts, lesson.checked, recipe.validation)
+    if inner.val:
+        return inner
+    raise TrainingError(
+        "nothing-to-judge", given=f"{len(parts.train)} training items of which none can be kept aside to judge tuning on",
+        expected="two items (or groups) in at least one class", next="Give more items, or fit a head alone with: --mode deep",
+    )  # fmt: skip
 
 
 def _first_head(lesson: Lesson, decision: FreezeDecision, inner: Parts) -> tuple[LinearHead, tuple[int, ...]]:  # fmt: skip
