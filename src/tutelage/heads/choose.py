@@ -145,14 +145,16 @@ def _chosen(data: TrainingRows, budget: float, blocks: Sequence[int]) -> HeadCho
     if _may_pay(data, budget):
         found.append(_refined(within, min(found[1:3], key=lambda c: c.log_loss)))
     winner, reason = _simplest(found)
-    turned = within.basis is not None
-    gathered = (
-        partial(scaled_statistics, data, within.scaling) if turned else lambda: within.statistics
-    )
     table = tuple(candidate.row() for candidate in found)
     return HeadChoice(
-        winner.head, winner.logits, truth, table, (*told, why, reason, *_worn(winner.head, data.wear)), gathered, parts=_parts(winner, found),
+        winner.head, winner.logits, truth, table, (*told, why, reason, *_worn(winner.head, data.wear)), partial(_gathered, data, within), parts=_parts(winner, found),
     )  # fmt: skip
+
+
+def _gathered(data: TrainingRows, within: Coordinates) -> Statistics:
+    """In all dimensions, on as many threads as the head was fitted on: they round the same."""
+    with threads_for(*data.rows.shape):
+        return within.statistics if within.basis is None else scaled_statistics(data, within.scaling)  # fmt: skip
 
 
 def _worn(head: LinearHead, wear: Wear | None) -> tuple[str, ...]:
