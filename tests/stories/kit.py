@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from sklearn.datasets import load_digits
+from spawn_kit import heard, spawn
 
 TUTELAGE = Path(sys.executable).parent / "tutelage"
 
@@ -33,9 +34,11 @@ def run(
     *arguments: object, check: bool = True, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """The command line in a process of its own."""
-    done = subprocess.run(
-        [str(TUTELAGE), *map(str, arguments)], capture_output=True, text=True, env={**os.environ, **environment}, timeout=300,
-    )  # fmt: skip
+    typed, whole = [str(a) for a in arguments], {**os.environ, **environment}
+    if heard(environment):
+        done = spawn(TUTELAGE, typed, whole, 300)
+    else:
+        done = subprocess.run([str(TUTELAGE), *typed], capture_output=True, text=True, env=whole, timeout=300)  # fmt: skip
     assert not check or done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr, done.stderr
     return done

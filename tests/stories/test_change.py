@@ -64,7 +64,7 @@ def test_the_test_part_stays_unlearned_and_what_cannot_be_changed_says_why(base)
     refused = run("fit", photos, "--extend", fitted["run"], "--out", root / "runs", check=False)
     assert "are in its test part" in refused.stderr and "are known to it already" in refused.stderr
     few = digits(root / "few", classes=2, each=8)
-    tuned = told("fit", few, "--mode", "scratch", "--out", root / "runs")
+    tuned = told("fit", few, "--mode", "scratch", "--time-limit", "12s", "--out", root / "runs")
     refused = run("fit", photos, "--extend", tuned["run"], "--out", root / "runs", check=False)
     assert refused.returncode != 0 and "its last layers are tuned" in refused.stderr
     refused = run("fit", photos, "--extend", fitted["run"], "--mode", "mid", check=False)

@@ -1,0 +1,89 @@
+"""The command line in processes of its own that need not import everything first.
+
+One process imports what the verbs use, and does nothing else; each command is a fork of it, with its own arguments,
+environment, folder and streams, and ends as any process does. That saves the two to four seconds of start-up a command.
+What start-up itself does is shown by tests that start the real thing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+READ_AT_START = ("PYTHON", "OMP_", "HF_", "TORCH", "MKL_", "OPENBLAS_", "LD_", "LANG", "LC_")
+"""Variables that Python or a library reads when it is started or imported: a fork would not hear of them."""
+
+
+def heard(environment: dict[str, str]) -> bool:
+    """Whether a fork can have that environment."""
+    return not any(name.startswith(READ_AT_START) for name in environment)
+
+
+def spawn(program: Path, arguments: list[str], environment: dict[str, str], timeout: float) -> subprocess.CompletedProcess[str]:  # fmt: skip
+    """What ``subprocess.run([program, *arguments], capture_output=True, text=True)`` gives."""
+    with tempfile.TemporaryDirectory() as folder:
+        streams = [str(Path(folder) / name) for name in ("out", "err")]
+        order = {"argv": [str(program), *arguments], "env": environment, "cwd": str(Path.cwd()), "streams": streams}  # fmt: skip
+        code = _answer(order, timeout)
+        told, said = (Path(name).read_text(encoding="utf-8") for name in streams)
+    return subprocess.CompletedProcess(order["argv"], code, told, said)
+
+
+def _answer(order: dict[str, Any], timeout: float) -> int:
+    parent = _parent(os.getpid())
+    assert parent.stdin and parent.stdout
+    parent.stdin.write(json.dumps(order) + "\n")
+    parent.stdin.flush()
+    if not select.select([parent.stdout], [], [], timeout)[0]:
+        parent.kill()
+        raise subprocess.TimeoutExpired(order["argv"], timeout)
+    return int(json.loads(parent.stdout.readline()))
+
+
+@cache
+def _parent(owner: int) -> subprocess.Popen[str]:
+    """The process that is forked, one for each test process."""
+    return subprocess.Popen([sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # fmt: skip
+
+
+def serve() -> None:
+    """Import, then fork for every line that is read; a child runs the command line to its own end."""
+    import gc
+
+    import openvino  # noqa: F401
+
+    import tutelage.api
+    import tutelage.training.tail  # noqa: F401
+    from tutelage.cli import main
+
+    assert "huggingface_hub" not in sys.modules, "it would not hear of an order to stay offline"
+    gc.freeze()
+    for line in iter(sys.stdin.readline, ""):
+        order = json.loads(line)
+        child = os.fork()
+        if not child:
+            _become(order)
+            main()
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+
+
+def _become(order: dict[str, Any]) -> None:
+    created = os.O_WRONLY | os.O_CREAT
+    opened = os.open(os.devnull, os.O_RDONLY), *(os.open(name, created) for name in order["streams"])  # fmt: skip
+    for number, stream in enumerate(opened):
+        os.dup2(stream, number)
+    os.environ.clear()
+    os.environ.update(order["env"])
+    os.chdir(order["cwd"])
+    sys.argv = order["argv"]
+
+
+if __name__ == "__main__":
+    serve()
