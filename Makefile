@@ -36,7 +36,7 @@ demo: setup
 	@$(PY) tools/demo.py
 
 test: setup browser
-	@OMP_NUM_THREADS=1 $(PY) -m pytest -m "not slow" -n 2 --dist loadfile
+	@OMP_NUM_THREADS=1 $(PY) -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder
 
 test-slow: setup browser
 	@$(PY) -m pytest -m slow
