@@ -35,7 +35,7 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """The command line in a process of its own."""
     typed, whole = [str(a) for a in arguments], {**os.environ, **environment}
-    if heard(environment):
+    if heard(whole):
         done = spawn(TUTELAGE, typed, whole, 300)
     else:
         done = subprocess.run([str(TUTELAGE), *typed], capture_output=True, text=True, env=whole, timeout=300)  # fmt: skip

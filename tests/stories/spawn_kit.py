@@ -13,6 +13,7 @@ import select
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,16 @@ READ_AT_START = ("PYTHON", "OMP_", "HF_", "TORCH", "MKL_", "OPENBLAS_", "LD_", "
 """Variables that Python or a library reads when it is started or imported: a fork would not hear of them."""
 
 
-def heard(environment: dict[str, str]) -> bool:
-    """Whether a fork can have that environment."""
-    return not any(name.startswith(READ_AT_START) for name in environment)
+def _read_at_start(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if name.startswith(READ_AT_START)}
+
+
+STARTED = _read_at_start(os.environ)
+
+
+def heard(environment: Mapping[str, str]) -> bool:
+    """Whether a fork can have that environment: it differs in nothing that is read at the start."""
+    return _read_at_start(environment) == STARTED
 
 
 def spawn(program: Path, arguments: list[str], environment: dict[str, str], timeout: float) -> subprocess.CompletedProcess[str]:  # fmt: skip
