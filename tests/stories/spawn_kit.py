@@ -7,6 +7,7 @@ What start-up itself does is shown by tests that start the real thing.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import select
@@ -15,11 +16,21 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 READ_AT_START = ("PYTHON", "OMP_", "HF_", "TORCH", "MKL_", "OPENBLAS_", "LD_", "LANG", "LC_")
 """Variables that Python or a library reads when it is started or imported: a fork would not hear of them."""
+
+
+IMPORTED = (
+    "tutelage.api",
+    "tutelage.training.tail",
+    "openvino",
+    "matplotlib.figure",
+    "matplotlib.backends.backend_svg",
+)
 
 
 def _read_at_start(environment: Mapping[str, str]) -> dict[str, str]:
@@ -63,12 +74,8 @@ def _parent(owner: int) -> subprocess.Popen[str]:
 
 def serve() -> None:
     """Import, then fork for every line that is read; a child runs the command line to its own end."""
-    import gc
-
-    import openvino  # noqa: F401
-
-    import tutelage.api
-    import tutelage.training.tail  # noqa: F401
+    for name in IMPORTED:
+        import_module(name)
     from tutelage.cli import main
 
     assert "huggingface_hub" not in sys.modules, "it would not hear of an order to stay offline"

@@ -308,7 +308,7 @@ def test_killed_in_any_phase_and_resumed_as_if_never_killed(ten, tmp_path, phase
     options = ["--mode", "scratch"]
     shutil.copytree(
         known, tmp_path / "cache2", ignore=shutil.ignore_patterns("activations")
-    )  # same engine
+    )  # same engine, nothing extracted yet
     cache = {**os.environ, "TUTELAGE_CACHE": str(tmp_path / "cache2")}
     folder = tmp_path / "out" / "fit" / "photos"
     log = folder / "log.jsonl"

@@ -72,8 +72,9 @@ def carve_validation(
 ) -> Parts:
     """Move whole groups from train to val by a hash of their own; every class keeps a training group.
 
-    Of few groups the hash may choose none: then each class that has two or more gives one. Beside a companion only the user's own groups are moved, where most of the user's classes have
-    two or more, and each of these gives at least one: what the user has is what the student is for.
+    Of few groups the hash may choose none: then each class that has two or more gives one. Beside a
+    companion only the user's own groups are moved, where most of the user's classes have two or more,
+    and each of these gives at least one: what the user has is what the student is for.
 
     Args:
         share: of the training examples (of the user's own ones), on average, 0..1.
@@ -83,28 +84,18 @@ def carve_validation(
     own = own_groups(examples, checked.groups, parts.train) if share else None
     holders: Mapping[str | None, set[str]] = own or _training_groups(parts, checked)
     ranked = {g: unit_hash(f"validation|{g}", split_seed) for gs in holders.values() for g in gs}
+    alone = {g for groups in holders.values() if len(groups) == 1 for g in groups}
     chosen = {group for group, u in ranked.items() if u < share}
-    for groups in (own or {}).values():
+    givers = own or ({} if chosen - alone or not share else holders)
+    for groups in givers.values():
         if not groups & chosen:
             chosen.add(min(groups, key=lambda g: (ranked[g], g)))
-    chosen = _sparing(chosen, holders, ranked)
-    if share and not chosen:
-        several = (groups for groups in holders.values() if len(groups) > 1)
-        chosen = _sparing(
-            {min(gs, key=lambda g: (ranked[g], g)) for gs in several}, holders, ranked
-        )
+    for groups in holders.values():
+        if groups <= chosen:
+            chosen.discard(max(groups, key=lambda g: (ranked[g], g)))
     carved = [index for index in parts.train if checked.groups[index] in chosen]
     train = tuple(index for index in parts.train if checked.groups[index] not in chosen)
     return replace(parts, train=train, val=tuple(sorted((*parts.val, *carved))))
-
-
-def _sparing(chosen: set[str], holders: Mapping[str | None, set[str]], ranked: Mapping[str, float]) -> set[str]:  # fmt: skip
-    """Without one group of each class that would have none left."""
-    kept = set(chosen)
-    for groups in holders.values():
-        if groups <= kept:
-            kept.discard(max(groups, key=lambda g: (ranked[g], g)))
-    return kept
 
 
 def _training_groups(parts: Parts, checked: Checked) -> dict[str | None, set[str]]:
