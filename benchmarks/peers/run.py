@@ -4,6 +4,7 @@
     python benchmarks/peers/run.py timm trashnet                      # `mid`: three alternating epochs, then whole runs
     python benchmarks/peers/run.py sklearn trashnet
     python benchmarks/peers/run.py setfit sst2 banking77              # 8 texts a class, three draws, the same encoder
+    python benchmarks/peers/run.py trainer banking77                  # all texts: ours cold, then five epochs of a Trainer
 
 Each peer has an environment of its own under `.cache/peers`, made here from pinned packages on top of the project's
 PyTorch, so that all use the same one. Prints a table.
@@ -28,6 +29,7 @@ from datasets import ROOT, Source, folder, hymenoptera, trashnet  # noqa: E402
 from tutelage.evaluation.metrics import wilson  # noqa: E402
 
 PEERS = ROOT / ".cache" / "peers"
+TUTELAGE = Path(sys.executable).parent / "tutelage"
 FASTAI = (
     "fastai==2.8.12", "fastcore", "fastprogress==1.0.3", "fastdownload", "fasttransform", "plum-dispatch", "pandas",
     "matplotlib", "cycler", "kiwisolver", "contourpy", "fonttools", "pyparsing", "python-dateutil", "pytz", "tzdata", "six",
@@ -94,7 +96,7 @@ def ours(name: str, source: Source, cache: str, **dials: object) -> tuple[Told, 
     """A fit in a process of its own, and the run's folder."""
     flags = [part for k, v in dials.items() for part in (f"--{k.replace('_', '-')}", str(v))]
     done = subprocess.run(
-        [Path(sys.executable).parent / "tutelage", "fit", source.path, "--json", "--out", PEERS / "runs", *flags],
+        [TUTELAGE, "fit", source.path, "--json", "--out", PEERS / "runs", *flags],
         capture_output=True, text=True, env={**os.environ, "TUTELAGE_CACHE": cache}, check=True,
     )  # fmt: skip
     told = json.loads(done.stdout)
@@ -177,11 +179,36 @@ def few(name: str, each: int = 8, draws: int = 3) -> None:
         print(f"| {name}, draw {seed} | SetFit {theirs['seconds']:.0f} s, {share:.1%} | tutelage {own.seconds:.1f} s, {own.correct / own.n:.1%} |", flush=True)  # fmt: skip
 
 
+def tuned(name: str, epochs: int = 5) -> None:
+    """All texts: ours with an empty cache, then a Trainer that fine-tunes all layers of the same encoder, epoch by epoch."""
+    from datasets import texts
+
+    source, model = texts(name), minilm()
+    cold = PEERS / "cold"
+    subprocess.run(["rm", "-rf", cold], check=True)
+    subprocess.run([TUTELAGE, "teachers", "get", "minilm"], env={**os.environ, "TUTELAGE_CACHE": str(cold)}, check=True, capture_output=True)  # fmt: skip
+    own, _ = ours(name, source, str(cold), mode="deep", teacher="minilm")
+    print(
+        f"| {name} | tutelage deep, cold | {own.seconds:.1f} s | {own.correct / own.n:.1%} | |",
+        flush=True,
+    )
+    told = peer(
+        environment("setfit", SETFIT),
+        "trainer_texts.py",
+        source.path,
+        model,
+        epochs,
+        PEERS / "trainer",
+    )
+    for epoch, then in enumerate(told["epochs"], 1):
+        print(f"| {name} | Trainer, {epoch} of {epochs} epochs | {then['seconds']:.0f} s | {then['accuracy']:.1%} | {then['seconds'] / own.seconds:.1f} times |", flush=True)  # fmt: skip
+
+
 def minilm() -> Path:
     """The embedded encoder as a folder of sentence-transformers, out of the wheel that ours is read from."""
     home, cache = PEERS / "minilm", PEERS / "minilm-cache"
     if not home.exists():
-        subprocess.run([Path(sys.executable).parent / "tutelage", "teachers", "get", "minilm"], env={**os.environ, "TUTELAGE_CACHE": str(cache)}, check=True, capture_output=True)  # fmt: skip
+        subprocess.run([TUTELAGE, "teachers", "get", "minilm"], env={**os.environ, "TUTELAGE_CACHE": str(cache)}, check=True, capture_output=True)  # fmt: skip
         (wheel,) = (cache / "downloads").glob("*.whl")
         with zipfile.ZipFile(wheel) as packed:
             packed.extractall(home, [n for n in packed.namelist() if "/model/" in n])
@@ -193,6 +220,10 @@ def main() -> None:
     who, *names = sys.argv[1:]
     if who == "timm":
         return mid(*names)
+    if who == "trainer":
+        for name in names:
+            tuned(name)
+        return None
     if who == "setfit":
         for name in names:
             few(name)

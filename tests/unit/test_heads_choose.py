@@ -110,7 +110,7 @@ def test_views_and_copies_do_not_flatter():
 def test_views_are_learned_from_but_only_the_plain_one_is_judged():
     choice = fit_heads(some_rows(views=4), classes=3)
     assert choice.left_out_logits.shape == (60, 3)
-    assert choice.statistics.total == pytest.approx(60)
+    assert choice.statistics.statistics.total == pytest.approx(60)
 
 
 def test_one_item_a_class_still_gives_a_head_and_says_so():

@@ -13,9 +13,8 @@ With at most ``FEW`` groups in every class, one group of *each* class is left ou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -35,17 +34,16 @@ from tutelage.heads.candidate import (
     penalties,
     some_of,
 )
-from tutelage.heads.coordinates import Coordinates, coordinates, scaled_statistics
+from tutelage.heads.coordinates import Coordinates, coordinates
 from tutelage.heads.discriminant import refuse_soft
 from tutelage.heads.eigen import threads_for
 from tutelage.heads.groups import folds, rounds
 from tutelage.heads.linear import LinearHead, linear_head
-from tutelage.heads.once import once
 from tutelage.heads.path import Path
 from tutelage.heads.refit import Part, part_of
 from tutelage.heads.rows import TrainingRows, Wear
 from tutelage.heads.scaling import Scaling, fit_scaling
-from tutelage.heads.statistics import Statistics
+from tutelage.heads.spanned import Spanned
 from tutelage.heads.weights import class_weights
 
 __all__ = ["HeadChoice", "class_weights", "fit_heads"]
@@ -80,7 +78,7 @@ class HeadChoice:
         left_out_truth: (S,) their classes.
         table: a row a candidate: head, penalty, accuracy, low, high, log_loss.
         because: sentences.
-        gathered: makes ``statistics``, which of many features are large: only of a head that ships.
+        statistics: of all rows as the head scales them; they allow exact additions and deletions.
         reads: stages whose pooled output the rows hold before the features.
         parts: the closed forms that it is, to fit it again from ``statistics``; none for a refined head.
     """
@@ -90,14 +88,9 @@ class HeadChoice:
     left_out_truth: Ints
     table: tuple[dict[str, Any], ...]
     because: tuple[str, ...]
-    gathered: Callable[[], Statistics]
+    statistics: Spanned
     reads: tuple[int, ...] = ()
     parts: tuple[Part, ...] = ()
-
-    @once
-    def statistics(self) -> Statistics:
-        """Of all rows as the head scales them; they allow exact additions and deletions."""
-        return self.gathered()
 
     @property
     def surprise(self) -> Floats:
@@ -147,14 +140,8 @@ def _chosen(data: TrainingRows, budget: float, blocks: Sequence[int]) -> HeadCho
     winner, reason = _simplest(found)
     table = tuple(candidate.row() for candidate in found)
     return HeadChoice(
-        winner.head, winner.logits, truth, table, (*told, why, reason, *_worn(winner.head, data.wear)), partial(_gathered, data, within), parts=_parts(winner, found),
+        winner.head, winner.logits, truth, table, (*told, why, reason, *_worn(winner.head, data.wear)), Spanned(within.statistics, within.basis), parts=_parts(winner, found),
     )  # fmt: skip
-
-
-def _gathered(data: TrainingRows, within: Coordinates) -> Statistics:
-    """In all dimensions, on as many threads as the head was fitted on: they round the same."""
-    with threads_for(*data.rows.shape):
-        return within.statistics if within.basis is None else scaled_statistics(data, within.scaling)  # fmt: skip
 
 
 def _worn(head: LinearHead, wear: Wear | None) -> tuple[str, ...]:
@@ -207,13 +194,19 @@ def as_left_out(data: TrainingRows) -> tuple[TrainingRows, tuple[str, ...]]:
 def _unjudged(data: TrainingRows, truth: Ints) -> HeadChoice:
     """One item a class: nothing can be left out, so nothing is chosen and nothing is sure."""
     scaling = fit_scaling(data.rows, data.weights, **SCALINGS["one scale, length one"])
-    statistics = scaled_statistics(data, scaling)
-    weight, bias = nearest_mean.MeanSolution(statistics).weights(0)
-    head = linear_head(nearest_mean.KIND, weight, bias, scaling)
+    within = coordinates(data, scaling)
+    weight, bias = nearest_mean.MeanSolution(within.statistics).weights(0)
+    head = linear_head(nearest_mean.KIND, within.lift(weight), bias, scaling)
     why = "no class has an item to leave out: nearest mean, uncalibrated, and no estimate of its accuracy"
     logits = np.zeros((len(truth), len(bias)))
     return HeadChoice(
-        head, logits, truth, (), (why,), lambda: statistics, parts=(part_of(head, alone=True),)
+        head,
+        logits,
+        truth,
+        (),
+        (why,),
+        Spanned(within.statistics, within.basis),
+        parts=(part_of(head, alone=True),),
     )
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from tutelage.heads import lda, nearest_mean, ridge
 from tutelage.heads.linear import LinearHead, linear_head
 from tutelage.heads.scaling import Scaling
+from tutelage.heads.spanned import Spanned
 from tutelage.heads.statistics import Statistics
 
 Floats = npt.NDArray[np.float64]
@@ -36,34 +37,25 @@ def part_of(head: LinearHead, *, alone: bool) -> Part:
     return Part(head.kind, head.penalty, 1.0 if alone else head.temperature)
 
 
-def refit(parts: Sequence[Part], statistics: Statistics, scaling: Scaling) -> LinearHead:
+def refit(parts: Sequence[Part], spanned: Spanned, scaling: Scaling) -> LinearHead:
     """The head that fitting anew on the same rows would give, at temperature 1.
 
     Args:
         parts: at least one.
-        statistics: of the rows (D, C), scaled.
+        spanned: statistics of the rows, scaled.
         scaling: how they are scaled.
     """
-    solved = [_solved(part, statistics) for part in parts]
+    solved = [_solved(part, spanned.statistics) for part in parts]
     weight = np.mean([w / part.temperature for part, (w, _) in zip(parts, solved, strict=True)], axis=0)  # fmt: skip
     bias = np.mean([b / part.temperature for part, (_, b) in zip(parts, solved, strict=True)], axis=0)  # fmt: skip
     kind = " + ".join(part.kind for part in parts)
-    return linear_head(kind, weight, bias, scaling, parts[-1].penalty)
+    return linear_head(kind, spanned.lift(weight), bias, scaling, parts[-1].penalty)
 
 
 def _solved(part: Part, statistics: Statistics) -> tuple[Floats, Floats]:
     if part.kind == nearest_mean.KIND:
         return nearest_mean.MeanSolution(statistics).weights(0)
     return {ridge.KIND: ridge.fit, lda.KIND: lda.fit}[part.kind](statistics, part.penalty)
-
-
-def widened(statistics: Statistics, classes: int) -> Statistics:
-    """The same rows, with room for more classes, whose columns are empty."""
-    more = classes - len(statistics.count)
-    return Statistics(
-        np.pad(statistics.count, (0, more)), np.pad(statistics.mass, (0, more)), statistics.total,
-        statistics.sum, np.pad(statistics.sums, ((0, more), (0, 0))), statistics.outer,
-    )  # fmt: skip
 
 
 def row_weights(statistics: Statistics, sizes: Mapping[int, int]) -> Floats:

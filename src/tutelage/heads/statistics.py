@@ -77,6 +77,18 @@ class Statistics:
         more = moved.T @ moved
         return replace(self, outer=np.add(more, self.outer, out=more))
 
+    def widened(self, classes: int) -> Statistics:
+        """The same rows, with room for more classes, whose columns are empty."""
+        more = classes - len(self.count)
+        return replace(
+            self, count=np.pad(self.count, (0, more)), mass=np.pad(self.mass, (0, more)),
+            sums=np.pad(self.sums, ((0, more), (0, 0))),
+        )  # fmt: skip
+
+    def turned(self, axes: Floats) -> Statistics:
+        """Those of the same rows times ``axes`` (D, r)."""
+        return replace(self, sum=self.sum @ axes, sums=self.sums @ axes, outer=axes.T @ self.outer @ axes)  # fmt: skip
+
     def _plus(self, other: Statistics, sign: int) -> Statistics:
         count = self.count + sign * other.count
         mass = np.where(count == 0, 0.0, self.mass + sign * other.mass)

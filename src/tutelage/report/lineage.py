@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -46,8 +47,9 @@ def _version(package: str) -> str:
         return "not installed"
 
 
+@cache
 def environment() -> Environment:
-    """Templates of this room; everything is escaped in HTML, and a missing name is an error."""
+    """Templates of this room, each compiled once; everything is escaped in HTML, and a missing name is an error."""
     return Environment(
         loader=PackageLoader("tutelage.report", "templates"), undefined=StrictUndefined,
         autoescape=lambda name: name is not None and name.endswith(".html.jinja"), trim_blocks=True, lstrip_blocks=True,

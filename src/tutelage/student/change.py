@@ -17,8 +17,9 @@ import numpy.typing as npt
 from tutelage.data import Checked
 from tutelage.errors import DataError, UsageError
 from tutelage.features.activations import Activations
-from tutelage.heads.refit import refit, row_weights, widened
+from tutelage.heads.refit import refit, row_weights
 from tutelage.heads.reject import RejectRule
+from tutelage.heads.spanned import Spanned
 from tutelage.heads.statistics import Statistics
 from tutelage.modality import Item
 from tutelage.run import Run
@@ -164,12 +165,14 @@ def changed(student: Student, change: Change, rows: npt.NDArray[np.float32], vie
     """
     new = sorted(set(change.labels) - set(student.facts.classes))
     classes = (*student.facts.classes, *new)
-    before = widened(Statistics.from_arrays(student.statistics), len(classes))
+    before = Spanned.from_arrays(student.statistics).widened(len(classes))
     truth = np.repeat([classes.index(label) for label in change.labels], views)
-    weights = row_weights(before, {c: int((truth == c).sum()) for c in range(len(classes))})[truth]
+    weights = row_weights(
+        before.statistics, {c: int((truth == c).sum()) for c in range(len(classes))}
+    )[truth]
     chunk = student.head.scaling.apply(rows), np.eye(len(classes))[truth], weights
     after = before.remove(*chunk) if change.forget else before.add(*chunk)
-    _require_all(classes, after)
+    _require_all(classes, after.statistics)
     head = refit(student.facts.parts, after, student.head.scaling)
     head = replace(head, temperature=student.head.temperature)
     reject = _joined(student.reject, rows, truth, len(student.facts.classes))
