@@ -17,7 +17,7 @@ from tutelage.training.lesson import Lesson, input_spec
 pytestmark = needs_shared
 
 NEAR, FAR = ("pacs_cartoon", "hymenoptera"), ("busi", "mnist")
-DRAWS, EACH = 3, 80
+DRAWS, EACH = 2, 80
 
 
 def pool(name, folder):

@@ -16,7 +16,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import traceback
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
@@ -30,6 +29,7 @@ READ_AT_START = ("PYTHON", "OMP_", "HF_", "TORCH", "MKL_", "OPENBLAS_", "LD_", "
 IMPORTED = (
     "tutelage.api",
     "tutelage.training.tail",
+    "torch._dynamo",  # every optimiser imports it
     "openvino",
     "matplotlib.figure",
     "matplotlib.backends.backend_svg",
@@ -95,6 +95,7 @@ def serve() -> None:
             _become(order)
             _end(main)
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+    os._exit(0)
 
 
 def _end(main: Callable[[], object]) -> NoReturn:
@@ -106,9 +107,6 @@ def _end(main: Callable[[], object]) -> NoReturn:
         code = told.code if isinstance(told.code, int) else int(told.code is not None)
         if isinstance(told.code, str):
             print(told.code, file=sys.stderr)
-    except BaseException:
-        traceback.print_exc()
-        code = 1
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     sys.stdout.flush()

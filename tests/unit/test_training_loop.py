@@ -1,5 +1,7 @@
 """The loop: the best epoch is kept, epoch 0 is in the race, and a resumed run is the run never killed."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -73,7 +75,10 @@ def test_a_deadline_ends_it_with_the_rate_at_nought(examples, monkeypatch):
     assert rates[-1] < 0.2 * max(rates) and max(rates) <= RECIPE.learning_rate
 
 
-def test_a_resumed_run_is_the_run_never_killed(examples, tmp_path):
+@pytest.mark.parametrize(("share", "first"), [(math.inf, 4), (1e-9, 2)])
+def test_a_resumed_run_is_the_run_never_killed(examples, tmp_path, monkeypatch, share, first):
+    """From its last epoch if keeping may take all the time, from the first if it may take none."""
+    monkeypatch.setattr("tutelage.training.checkpoint.SHARE", share)
     whole = pupil()
     list(tune(whole, *examples, schedule(whole), LocalRuntime()))
     file = tmp_path / "checkpoint.safetensors"
@@ -87,7 +92,7 @@ def test_a_resumed_run_is_the_run_never_killed(examples, tmp_path):
     records = list(
         tune(again, *examples, schedule(again, checkpoint=file, identity="run"), LocalRuntime())
     )
-    assert records[0]["epoch"] == 4
+    assert records[0]["epoch"] == first
     assert all(
         torch.equal(a, b)
         for a, b in zip(whole.state_dict().values(), again.state_dict().values(), strict=True)

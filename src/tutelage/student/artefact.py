@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,6 +60,7 @@ class Student:
         golden: 8 decoded inputs, their activations at the cut and their probabilities.
         folder: where it was saved or loaded from.
         old: the teacher's own classifier, where the student still knows its classes.
+        compiled: its tail by engine and digest, compiled once for all students that are ``replace``d from one.
     """
 
     facts: StudentFacts
@@ -70,6 +71,9 @@ class Student:
     golden: Mapping[str, npt.NDArray[Any]]
     folder: Path | None = None
     old: OldClasses | None = None
+    compiled: dict[tuple[EngineSpec, str], Compiled] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -102,7 +106,11 @@ class Student:
         """What runs between the cut and the head, compiled; None in ``deep`` mode."""
         if self.facts.cut == len(self.facts.card.stages):
             return None
-        return engine(self.engine)(self._tail_program())
+        program = self._tail_program()
+        key = self.engine, program.key
+        if key not in self.compiled:
+            self.compiled[key] = engine(self.engine)(program)
+        return self.compiled[key]
 
     def _tail_program(self) -> Program:
         cut, spec = self.facts.frozen, self.facts.spec

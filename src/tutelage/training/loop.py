@@ -28,7 +28,7 @@ from tutelage.heads.linear import LinearHead
 from tutelage.network.stages import Activation, channels_last, hold_statistics
 from tutelage.network.taps import joined
 from tutelage.runtime import Runtime, keep_freed_memory
-from tutelage.training.checkpoint import load_checkpoint, save_checkpoint
+from tutelage.training.checkpoint import Keeper
 from tutelage.training.recipe import Recipe
 
 Record = Mapping[str, Any]
@@ -159,8 +159,8 @@ def tune(pupil: Pupil, train: Examples, validation: Examples, schedule: Schedule
     runtime.prepare(pupil)
     channels_last(pupil)
     optimiser = torch.optim.AdamW(schedule.groups, weight_decay=schedule.recipe.weight_decay)
-    race = Race()
-    if not load_checkpoint(schedule.checkpoint, schedule.identity, pupil, optimiser, race):
+    race, keeper = Race(), Keeper(schedule.checkpoint, schedule.identity)
+    if not keeper.load(pupil, optimiser, race):
         _judge(pupil, validation, race, runtime, math.nan)
         yield race.history[-1]
     clock = Clock(time.monotonic(), schedule.deadline)
@@ -169,7 +169,7 @@ def tune(pupil: Pupil, train: Examples, validation: Examples, schedule: Schedule
         race.epoch += 1
         loss = _epoch(pupil, train, optimiser, race.epoch, schedule, runtime, clock)
         _judge(pupil, validation, race, runtime, loss)
-        save_checkpoint(schedule.checkpoint, schedule.identity, pupil, optimiser, race)
+        keeper.save(pupil, optimiser, race)
         seconds = time.monotonic() - started
         yield {**race.history[-1], "seconds": seconds, "left": seconds * (schedule.recipe.epochs - race.epoch)}  # fmt: skip
     if race.epoch < schedule.recipe.epochs:

@@ -99,6 +99,7 @@ def _head_only(lesson: Lesson, decision: FreezeDecision, recipe: Recipe) -> Trai
     student = _student(
         lesson, facts, lesson.teacher, choice.head, reject, choice.statistics.as_arrays()
     )
+    student = replace(student, golden=answered(student, student.golden))
     size = choice.head.weight.size + choice.head.bias.size
     return Trained(student, decision, size, lesson.teacher.card.parameters + size, head=choice)
 
@@ -125,7 +126,7 @@ def finished(lesson: Lesson, decision: FreezeDecision, recipe: Recipe, tuned: Tu
 
 
 def _calibrated(lesson: Lesson, draft: Student, tuned: Tuned) -> Student:
-    """Temperature and reject threshold from the validation part, through the path of ``predict``."""
+    """The draft with temperature and reject threshold from the validation part, through the path of ``predict``."""
     left_out = features_at(draft, lesson.activations, tuned.validation)
     truth = lesson.truth(tuned.validation)
     temperature = fit_temperature(draft.head.logits(left_out), truth)
@@ -157,10 +158,10 @@ def _facts(lesson: Lesson, decision: FreezeDecision, recipe: Recipe, reads: tupl
 
 
 def _student(lesson: Lesson, facts: StudentFacts, teacher: Teacher, head: LinearHead, reject: RejectRule | None, statistics: Any) -> Student:  # fmt: skip
+    """A student with its golden inputs, which it has not answered yet."""
     indices = lesson.readable(facts.frozen, lesson.parts.train[:GOLDEN], 1)
     golden = _golden(lesson.activations, facts.frozen, indices)
-    student = Student(facts, teacher, head, reject or RejectRule.blank(head), statistics, golden)
-    return replace(student, golden=answered(student, golden))
+    return Student(facts, teacher, head, reject or RejectRule.blank(head), statistics, golden)
 
 
 def _golden(activations: Activations, cut: int, indices: Sequence[int]) -> dict[str, Any]:
