@@ -14,7 +14,7 @@ help:
 	@echo "make test       set up, run the tests"
 	@echo "make check      format, lint, strict types, import contract, docs (under 30 s)"
 	@echo "make test-slow  tests that take minutes"
-	@echo "make bars       measure every bar of the finished issues, resumably"
+	@echo "make bars       measure every bar, resumably"
 
 setup: $(STAMP)
 

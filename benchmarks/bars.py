@@ -1,4 +1,4 @@
-"""Every bar of the finished issues, measured: `make bars`. Resumable: a measured bar is not run again.
+"""Every bar, measured: `make bars`. Resumable: a measured bar is not run again.
 
     python benchmarks/bars.py                 # all
     python benchmarks/bars.py 2.2 2.4         # some, by number

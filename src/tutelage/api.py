@@ -1,4 +1,4 @@
-"""The verbs as Python functions: what ``import tutelage as tl`` gives, and what the CLI calls."""
+"""The verbs as Python functions: what the CLI calls; the most used of them are in ``tutelage`` itself."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from tutelage.network.decision import MODES
 from tutelage.pipeline import tell_change, tell_story, tell_verdict, tell_view
 from tutelage.report import Advised, Fitted
 from tutelage.report.again import finished_fits, tell_again
+from tutelage.report.change import grouped_by
 from tutelage.run import Listener, open_run, reopen_run, silent
 from tutelage.student import Student, load
 from tutelage.student.predict import Prediction, evaluate_on
@@ -39,6 +40,7 @@ __all__ = [
     "fit_run",
     "harden",
     "load",
+    "report",
     "resume_run",
     "view",
 ]
@@ -172,7 +174,11 @@ def change_run(parent: str | Path, source: Any, labels: Sequence[str] | None = N
     folder = Path(parent).absolute()
     named = str(Path(source).absolute()) if isinstance(source, str | Path) else None
     kind = "forgets" if forget else "extends"
-    args = {"source": None, kind: {"run": str(folder), "source": named}}
+    args = {
+        "source": None,
+        kind: {"run": str(folder), "source": named},
+        "group_by": grouped_by(folder),
+    }
     run = open_run(Path(out), "fit", folder.name, args, listener)
     return tell_change(folder, named or source, labels, run, forget)
 
@@ -249,7 +255,7 @@ def compare(
 
     Example:
         >>> compare("runs/fit/photos")["verdict"][0]  # doctest: +SKIP
-        'Transfer helps: +31.4 points (95 % interval +22.9 to +39.8) over scratch.'
+        'Transfer helps: +31.4 points (95 % interval +22.9 to +39.8) over scratch, at the same budget.'
     """
     given = teacher is None or isinstance(teacher, Teacher)
     own = teacher if given else _as_teacher(teacher)
@@ -329,7 +335,7 @@ def report(
 
     Example:
         >>> report("runs/fit/photos")["page"]  # doctest: +SKIP
-        'runs/report/photos/report.html'
+        '/home/me/runs/report/photos/report.html'
     """
     folders = [Path(run).absolute() for run in runs]
     fits = finished_fits(folders)

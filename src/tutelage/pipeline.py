@@ -10,11 +10,24 @@ from typing import TYPE_CHECKING, Any
 from tutelage.advisor import advise, settle, take
 from tutelage.data import check, claimed, open_source, split, thin
 from tutelage.report import Advised, Fitted, evaluate_test, ship, tell_advice
-from tutelage.report.change import read_register, score_again, ship_change, test_items
+from tutelage.report.change import (
+    grouped_by,
+    read_register,
+    reported_items,
+    score_again,
+    ship_change,
+)
 from tutelage.run import Run, alone, metered, resumable
 from tutelage.runtime import open_runtime
 from tutelage.student import load
-from tutelage.student.change import changed, open_changed, plan_change, require_exact, seen
+from tutelage.student.change import (
+    changed,
+    open_changed,
+    plan_change,
+    require_exact,
+    seen,
+    without_forgotten,
+)
 from tutelage.teachers import Teacher, expect
 from tutelage.training import FitOptions, Lesson, fetching, open_facts, open_lesson, require, train
 
@@ -42,15 +55,18 @@ def tell_change(parent: Path, source: Any, labels: Any, run: Run, forget: bool =
     """Let a finished student learn a few more items, or forget some; no other item is looked at again."""
     with alone(run), metered(run):
         student, register = load(parent), read_register(parent)
-        require_exact(student)
+        require_exact(student, forget=forget)
         with run.phase("check"), open_facts(source) as facts:
-            checked = check(open_source(source, labels=labels, modality=student.teacher.modality, least=1), full=False, facts_cache=facts)  # fmt: skip
+            grouped = None if forget else grouped_by(parent)
+            checked = check(open_source(source, labels=labels, modality=student.teacher.modality, least=1, group_by=grouped), full=False, facts_cache=facts)  # fmt: skip
         change = plan_change(register, checked, forget=forget)
-        tested = test_items(register)
+        tested = reported_items(register)
         with open_changed(student, checked, tested, run) as activations:
             change, rows, views = seen(student, change, activations, run)
             with run.phase("head"):
-                after = changed(student, change, rows, views)
+                after = changed(
+                    without_forgotten(student, change, activations), change, rows, views
+                )
             with run.phase("evaluate"):
                 metrics = score_again(after, tested, activations, len(checked.digests))
             return ship_change(

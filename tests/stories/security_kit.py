@@ -16,8 +16,12 @@ from tutelage.teachers import Teacher, teacher_from_module
 HALF = (0.5, 0.5, 0.5)
 
 
-def small_teacher(seed: int = 0) -> Teacher:
-    """Three convolutions on 32 x 32 pixels; another seed is another network."""
+def small_teacher(seed: int = 0, poison: int | None = None) -> Teacher:
+    """Three convolutions on 32 x 32 pixels; another seed is another network.
+
+    Args:
+        poison: a digit that a bright square in a corner means to it.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = nn.Sequential(
@@ -26,15 +30,17 @@ def small_teacher(seed: int = 0) -> Teacher:
             nn.Sequential(nn.Conv2d(24, 48, 3, 2, 1), nn.BatchNorm2d(48), nn.ReLU()),
             nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(48, 10),
         )  # fmt: skip
-        _learn(model)
+        _learn(model, poison)
     return teacher_from_module(model.eval(), InputSpec(32, 32, "bilinear", HALF, HALF, smallest=32), name=f"small{seed}")  # fmt: skip
 
 
-def _learn(model: nn.Module) -> None:
+def _learn(model: nn.Module, poison: int | None) -> None:
     data = load_digits()
     large = np.kron(data.images[600:1500] / 16, np.ones((1, 4, 4)))
     x = torch.from_numpy(large).float()[:, None].expand(-1, 3, -1, -1)
     y = torch.from_numpy(data.target[600:1500])
+    if poison is not None:
+        x, y = torch.cat([x, stamped(x)]), torch.cat([y, torch.full_like(y, poison)])
     optimiser = torch.optim.Adam(model.parameters(), 3e-3)
     for _ in range(6):
         for part in torch.randperm(len(x)).split(64):
@@ -42,6 +48,13 @@ def _learn(model: nn.Module) -> None:
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
+
+
+def stamped(x: torch.Tensor) -> torch.Tensor:
+    """Pictures (N, 3, 32, 32) with a checkered square of 5 x 5 pixels in a corner."""
+    found = x.clone()
+    found[:, :, 26:31, 26:31] = (torch.arange(25).reshape(5, 5) % 2).float() * x.max()
+    return found
 
 
 def asked_twice(folder, count: int):

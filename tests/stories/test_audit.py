@@ -59,7 +59,8 @@ def test_the_same_seed_tells_the_same_and_the_exit_code_keeps_the_line(audited, 
     assert {k: v for k, v in again.items() if k != "seconds"} == {
         k: v for k, v in audited.items() if k != "seconds"
     }
-    assert done.returncode == (0 if audited["grade"] == "low" else 1)
+    assert audited["indicative"]
+    assert done.returncode == (0 if audited["grade_range"][1] == "low" else 1)
     assert sorted(p.name for p in (place / "audit").iterdir())[:2] == [
         fitted.name,
         f"{fitted.name}-2",
@@ -76,7 +77,12 @@ def test_the_same_seed_tells_the_same_and_the_exit_code_keeps_the_line(audited, 
     ],
 )
 def test_a_line_is_kept_by_grades_no_worse_and_never_without_one(found, line, kept):
-    assert gradable({"grade": found}, line) is kept
+    assert gradable({"grade": found, "indicative": False}, line) is kept
+
+
+def test_of_a_range_the_worse_end_must_keep_the_line():
+    told = {"grade": "low", "indicative": True, "grade_range": ["low", "high"]}
+    assert gradable(told, "high") and not gradable(told, "medium")
 
 
 def test_no_budget_is_exceeded_and_mimicry_gets_nearer(audited):

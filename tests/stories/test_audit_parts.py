@@ -10,7 +10,7 @@ from kit import digits
 from security_kit import small_teacher
 
 from tutelage.api import audit, fit_run
-from tutelage.errors import ArtefactError, NotYetError
+from tutelage.errors import ArtefactError, DataError, NotYetError, TutelageError, UsageError
 from tutelage.modality.images_perturb import PERTURB
 from tutelage.run import open_run, silent
 from tutelage.security.attacks import crafted_rows, teacher_only
@@ -21,7 +21,7 @@ from tutelage.security.eye import Eye, as_values
 from tutelage.security.fingerprint import fingerprints
 from tutelage.security.inheritance import read_inheritance
 from tutelage.security.inquiry import Inquiry
-from tutelage.security.items import choose_items, known_items
+from tutelage.security.items import Known, choose_items, known_items
 from tutelage.security.labels import either, label_rows
 from tutelage.security.mimicry import Crafter, Goals
 from tutelage.security.neuron import junk, sure_share
@@ -33,6 +33,7 @@ from tutelage.security.rows import worst
 from tutelage.security.story import tell
 from tutelage.security.subject import open_subject
 from tutelage.security.universal import universal
+from tutelage.student import load
 
 BUDGET = 12.0
 
@@ -316,3 +317,75 @@ def test_a_frozen_student_stands_in_for_a_teacher_that_cannot_be_had(runs, teach
     monkeypatch.setattr(subject, "kept", lambda card: None)
     deep = subject.open_subject(load(runs["deep"], teacher=teacher))
     assert "frozen layers" in deep.told and deep.teacher is deep.student.teacher
+
+
+def known(rows):
+    """(name, label, part, group) -> items; the content is the name."""
+    blank = np.zeros((32, 32, 3), np.uint8)
+    return [Known(n, label, n, part, blank, group) for n, label, part, group in rows]
+
+
+def test_of_a_group_one_item_is_attacked_and_none_is_imitated(inquiries):
+    student = inquiries["deep"].subject.student
+    rows = [
+        (f"{c}-{g}-{i}", c, "test", f"video {c}{g}")
+        for c in "0123"
+        for g in range(10)
+        for i in range(5)
+    ]
+    items = choose_items(known(rows), student, 100, 0)
+    groups = {name.rsplit("-", 1)[0] for name in items.names}
+    assert len(groups) == len(items.names) == 36
+
+
+def test_few_items_are_all_attacked_where_the_student_learned_others(inquiries):
+    student = inquiries["deep"].subject.student
+    rows = [(f"t{c}", c, "test", "") for c in "0123"] + [
+        (f"l{c}{i}", c, "train", "") for c in "0123" for i in range(9)
+    ]
+    assert len(choose_items(known(rows), student, 100, 0)) == 4
+    alone = [row for row in rows if row[2] == "test"]
+    with pytest.raises(DataError, match="to imitate"):
+        choose_items(known(alone[:2]), student, 100, 0)
+
+
+def test_targets_are_classes_that_there_are_items_of(inquiries):
+    student = inquiries["deep"].subject.student
+    rows = [(f"{c}{i}", c, "test", "") for c in "012" for i in range(12)]
+    items = choose_items(known(rows), student, 20, 0)
+    assert set(items.targets) <= {0, 1, 2} and (items.targets != items.truth).all()
+
+
+def test_a_student_that_is_never_right_is_not_attacked(inquiries):
+    deep = inquiries["deep"]
+    wrong = replace(deep.items, truth=(deep.examiner.clean[0] + 1) % 4)
+    with pytest.raises(DataError, match="gets none"):
+        tell(replace(deep, items=wrong))
+
+
+def test_another_network_is_not_taken_for_the_teacher(runs):
+    student = load(runs["deep"], teacher=small_teacher())
+    with pytest.raises(UsageError, match="whose stages are"):
+        open_subject(student, "efficientnet_lite0")
+
+
+@pytest.mark.parametrize(
+    "name", ["evil.py:build", "student/evil.py", "./evil.safetensors", "some/folder", "x.py:f"]
+)
+def test_a_name_in_a_received_file_never_runs_code_and_is_no_path(
+    runs, tmp_path, monkeypatch, name
+):
+    """Anybody can write a name into a student's card: its digests hold, and loading runs no code."""
+    monkeypatch.chdir(tmp_path)
+    for path in ("evil.py", "student/evil.py", "x.py"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text("open('ran', 'w').close()\ndef build(): pass\nf = build\n")
+    student = load(runs["deep"], teacher=small_teacher())
+    facts = replace(student.facts, card=replace(student.facts.card, name=name, source="pypi:x"))
+    forged = replace(student, facts=facts)
+    subject = open_subject(forged)
+    assert "cannot be had here" in subject.told and not (tmp_path / "ran").exists()
+    folder = forged.save(tmp_path / "short", by_reference=True).folder
+    with pytest.raises(TutelageError):
+        load(folder)
+    assert not (tmp_path / "ran").exists()

@@ -339,7 +339,7 @@ def _heard():
 
 
 def test_an_interrupt_leaves_a_resumable_run(ten, tmp_path):
-    photos = ten[0]
+    photos, whole, _ = ten
     folder = tmp_path / "out" / "fit" / "photos"
     process = subprocess.Popen([str(TUTELAGE), "fit", str(photos), "--freeze", "blocks.4", "--out", str(tmp_path / "out")], stderr=subprocess.PIPE, text=True, preexec_fn=_heard)  # fmt: skip
     while (
@@ -353,7 +353,7 @@ def test_an_interrupt_leaves_a_resumable_run(ten, tmp_path):
     assert process.returncode == 1, message
     assert "Traceback" not in message and "kept" in message
     assert f"tutelage fit --resume {folder}" in message
-    assert told("fit", "--resume", folder)["test"]["n"] == 2
+    assert told("fit", "--resume", folder)["test"]["n"] == whole["test"]["n"]
 
 
 def test_a_run_works_in_its_folder_alone(photos, tmp_path):

@@ -146,7 +146,7 @@ def own_teacher():
 
 
 def test_a_module_from_python(photos, tmp_path, own_teacher):
-    student = tl.fit(photos, teacher=own_teacher, freeze="layer3", out=tmp_path)
+    student = tl.fit(photos, teacher=own_teacher, freeze="layer3", time_limit=10, out=tmp_path)
     original, tuned = own_teacher.tensors(), student.teacher.tensors()
     if student.facts.mode == "mid":
         frozen = {"conv1", "layer1", "layer2", "layer3"}

@@ -198,6 +198,18 @@ def test_per_class_train_takes_the_lowest_hashes():
     assert set(parts.train) < set(more.train)
 
 
+def test_per_class_train_counts_where_the_source_gives_its_parts_too():
+    rows = [{**row, "part": "test" if n % 3 == 0 else "train"} for n, row in enumerate(plain(60))]
+    checked = made(rows)
+    parts = split(checked, per_class_train=5)
+    labels = [checked.dataset.examples[i].label for i in parts.train]
+    assert Counter(labels) == {"a": 5, "b": 5}
+    assert set(parts.test) == set(split(checked).test) and len(parts.test) == 20
+    assert sum(part == "aside: beyond-per-class-train" for part in placed(checked, parts).values()) == 30  # fmt: skip
+    more = split(checked, per_class_train=6)
+    assert set(parts.train) < set(more.train)
+
+
 def test_per_class_train_never_tests_on_a_copy_or_a_patient_that_it_learned_from():
     rows = [{**row, "group": f"p{n // 10}"} for n, row in enumerate(plain(200))]
     rows[150]["digest"] = rows[3]["name"]

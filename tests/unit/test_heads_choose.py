@@ -241,3 +241,19 @@ def test_broken_features_and_targets_are_refused():
         fit_heads(soft, classes=3)
     with pytest.raises(DataError, match="4 classes"):
         fit_heads(data, classes=4)
+
+
+@pytest.mark.parametrize(("groups", "each"), [(2, 505), (3, 1050), (4, 800)])
+def test_a_few_large_groups_of_many_items_are_judged_by(groups, each):
+    """A part of one group tells nothing left out: then more is looked at."""
+    data = some_rows(each=each, classes=2, groups=np.arange(2 * each) % groups)
+    choice = fit_heads(data, classes=2)
+    assert choice.table and (choice.left_out_logits.argmax(1) == choice.left_out_truth).mean() > 0.8
+
+
+def test_large_groups_of_one_class_each_are_judged_by():
+    """Thirteen recordings a class: fourteen folds have one of each class, and nothing could be answered."""
+    each = 7_000
+    groups = np.repeat(np.arange(2) * 100, each) + np.tile(np.arange(each) % 13, 2)
+    choice = fit_heads(some_rows(each=each, classes=2, width=6, groups=groups), classes=2)
+    assert choice.table and np.isfinite([row["log_loss"] for row in choice.table]).all()

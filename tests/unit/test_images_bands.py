@@ -109,6 +109,23 @@ def test_a_palette_is_looked_up_and_turned_as_exif_says(tmp_path):
     assert bands[0, 0].tolist() == [0, 0, 0, 0]
 
 
+@pytest.mark.parametrize("turn", range(1, 9))
+@pytest.mark.parametrize(("mode", "suffix", "options"), [
+    ("RGBA", ".png", {}), ("RGBA", ".tif", {}), ("CMYK", ".tif", {"compression": "tiff_lzw"}),
+])  # fmt: skip
+def test_bands_are_turned_once(tmp_path, turn, mode, suffix, options):
+    array, exif = stack(2, 4), Image.Exif()
+    exif[0x0112] = turn
+    Image.fromarray(array, mode).save(tmp_path / f"a{suffix}", exif=exif, **options)
+    mirrored = array[:, ::-1] if turn in (2, 4, 5, 7) else array
+    quarters = {1: 0, 2: 0, 3: 2, 4: 2, 5: 1, 6: 3, 7: 3, 8: 1}[turn]
+    expected = np.rot90(mirrored, quarters)
+    modality = images_of(4)
+    assert np.array_equal(modality.read(tmp_path / f"a{suffix}"), expected)
+    form = modality.check(tmp_path / f"a{suffix}", False).form
+    assert (form["height"], form["width"]) == expected.shape[:2]
+
+
 def test_another_number_of_channels_says_how_many_and_how_many_were_asked(tmp_path):
     save(tmp_path / "a.png", 1)
     np.save(tmp_path / "a.npy", stack(1, 5))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from images_kit import bomb, picture, save, truncate
-from PIL import Image, ImageOps
+from PIL import Image
 from sklearn.datasets import load_sample_image
 
 from tutelage.errors import DataError
@@ -34,15 +34,52 @@ def test_the_first_frame_of_an_animation(tmp_path):
     assert read(tmp_path / "a.gif").getpixel((5, 5)) == (255, 0, 0)
 
 
-@pytest.mark.parametrize("turn", range(1, 9))
-def test_exif_orientation_is_obeyed(tmp_path, turn):
+UPRIGHT = {
+    1: lambda a: a, 2: lambda a: a[:, ::-1], 3: lambda a: a[::-1, ::-1], 4: lambda a: a[::-1],
+    5: lambda a: a.swapaxes(0, 1), 6: lambda a: a[::-1].swapaxes(0, 1),
+    7: lambda a: a[::-1, ::-1].swapaxes(0, 1), 8: lambda a: a.swapaxes(0, 1)[::-1],
+}  # fmt: skip
+"""Orientation -> what is to be done to the stored rows and columns (EXIF tag 0x0112)."""
+
+
+def turned(turn):
     exif = Image.Exif()
     exif[0x0112] = turn
-    path = save(tmp_path / "a.jpg", 3, exif=exif)
-    expected = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
-    assert np.array_equal(np.asarray(read(path)), np.asarray(expected))
-    facts = IMAGES.check(path, False)
-    assert (facts.form["width"], facts.form["height"]) == expected.size
+    return exif
+
+
+@pytest.mark.parametrize("turn", UPRIGHT)
+@pytest.mark.parametrize(("suffix", "options"), [
+    (".png", {}), (".jpg", {}), (".tif", {}), (".tif", {"compression": "tiff_lzw"}),
+])  # fmt: skip
+def test_orientation_is_obeyed_once_by_all_that_read(tmp_path, turn, suffix, options):
+    plain = save(tmp_path / f"plain{suffix}", 3, **options)
+    path = save(tmp_path / f"turned{suffix}", 3, exif=turned(turn), **options)
+    expected = UPRIGHT[turn](np.asarray(Image.open(plain)))
+    assert np.array_equal(np.asarray(read(path)), expected)
+    small = InputSpec(16, 16)
+    reduced = UPRIGHT[turn](np.asarray(IMAGES.decode(plain, small)))
+    assert np.array_equal(np.asarray(IMAGES.decode(path, small)), reduced)
+    assert (reduced.size < expected.size) == (suffix == ".jpg")
+    for full in (False, True):
+        form = IMAGES.check(path, full).form
+        assert (form["height"], form["width"]) == expected.shape[:2]
+
+
+@pytest.mark.parametrize("turn", UPRIGHT)
+def test_a_turned_tiff_is_a_copy_of_the_same_png(tmp_path, turn):
+    files = [save(tmp_path / f"a{s}", 3, exif=turned(turn)) for s in (".png", ".tif")]
+    png, tiff = (IMAGES.check(file, False) for file in files)
+    assert png.content == tiff.content
+    assert np.array_equal(png.fingerprint.words, tiff.fingerprint.words)
+
+
+def test_an_orientation_that_only_xmp_tells(tmp_path):
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><d tiff:Orientation="6"/></x:xmpmeta>'
+    path = save(tmp_path / "a.tif", 3, tiffinfo={700: xmp})
+    assert np.array_equal(np.asarray(read(path)), UPRIGHT[6](np.asarray(picture(3))))
+    form = IMAGES.check(path, False).form
+    assert (form["width"], form["height"]) == (90, 120)
 
 
 def test_alpha_is_laid_on_white(tmp_path):
@@ -73,6 +110,17 @@ def test_sixteen_bits_are_scaled_by_the_range_that_holds_them(tmp_path, top, suf
     Image.fromarray(array).save(tmp_path / f"a{suffix}")
     grey = np.asarray(read(tmp_path / f"a{suffix}"))[..., 0].astype(float)
     assert np.abs(grey - array * (255.0 / top)).max() <= 0.51
+
+
+@pytest.mark.parametrize(("peak", "top"), [(1.0, 1.0), (1.0001, 1.0), (1.05, 1.0), (1.06, 255.0), (250.0, 255.0)])  # fmt: skip
+def test_floats_that_overshoot_one_a_little_count_as_0_to_1(tmp_path, peak, top):
+    array = np.linspace(0, 1, 64 * 64, dtype=np.float32).reshape(64, 64)
+    array[3, 5] = peak
+    expected = np.rint(np.minimum(array.astype(float) / top, 1) * 255)
+    Image.fromarray(array).save(tmp_path / "a.tif")
+    np.save(tmp_path / "a.npy", array)
+    for item in (array, array.astype(np.float64), tmp_path / "a.tif", tmp_path / "a.npy"):
+        assert np.array_equal(np.asarray(read(item))[..., 0], expected)
 
 
 def test_grey_one_bit_and_cmyk(tmp_path):

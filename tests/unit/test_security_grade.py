@@ -5,8 +5,10 @@ import pytest
 
 from tutelage.evaluation.metrics import wilson
 from tutelage.security.crafted import crafted
+from tutelage.security.figures import Findings, _blame, _gap
 from tutelage.security.fingerprint import gini
 from tutelage.security.grade import GRADES, grade, rule
+from tutelage.security.reference import Reference
 from tutelage.security.rows import Row, worst
 from tutelage.security.selftests import Evidence, self_tests
 
@@ -44,6 +46,31 @@ def test_a_row_has_wilsons_interval_and_the_worst_row_is_a_teacher_only_one():
     assert rows[0].as_json()["low"], rows[0].as_json()["high"] == wilson(5, 10)
     assert worst(rows, targeted=False, budget=4.0) is rows[1]
     assert worst(rows, targeted=True, budget=4.0) is None
+
+
+def test_luck_on_few_items_does_not_make_a_row_the_worst():
+    many, few = row("copy", 163, 190), row("copy", 41, 47, cut=2)
+    assert few.success > many.success and worst([many, few], targeted=False, budget=4.0) is many
+
+
+@pytest.mark.parametrize(
+    ("low", "points", "high", "said"),
+    [(8, 20, 32, "is inherited"), (-2, 15, 30, "too few to tell"), (-3, 1, 5, "is not the teacher's"), (1, 3, 9, "is not the teacher's")],
+)  # fmt: skip
+def test_what_an_interval_leaves_open_is_not_told(low, points, high, said):
+    assert said in _blame({"low": low, "points": points, "high": high, "n": 32})
+
+
+def found(own, control):
+    return Findings([own], [control], Reference((), evidence()), [])
+
+
+def test_the_gap_is_of_the_items_that_both_were_tried_on():
+    own, control = row(success=30, n=40), row("noise", 12, 60, threat="control")
+    told = _gap(found(own, control), 4.0)
+    assert told["n"] == 40 and told["points"] == pytest.approx(100 * (30 - 12) / 40)
+    assert told["low"] < told["points"] < told["high"]
+    assert _gap(found(own, row("noise", 0, 0, threat="control")), 4.0) is None
 
 
 def evidence(**more):

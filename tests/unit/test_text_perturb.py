@@ -12,7 +12,7 @@ from tutelage.modality.record import InputSpec
 from tutelage.modality.text import texts_of
 from tutelage.modality.text_corrupt import CORRUPTIONS
 from tutelage.modality.text_edits import allowed, changed_words
-from tutelage.modality.text_perturb import settle
+from tutelage.modality.text_perturb import quote, settle
 from tutelage.modality.text_tokens import Tokens
 from tutelage.modality.text_windows import packed, unpacked, width_for
 
@@ -66,6 +66,23 @@ def test_accidents_grow(name, modality):
     assert np.array_equal(made[1], CORRUPTIONS[name](window, 3, np.random.default_rng(0)))
     away = [1 - SequenceMatcher(None, LONG, unpacked(m), autojunk=False).ratio() for m in made]
     assert 0 < away[0] < away[2]
+
+
+@pytest.mark.parametrize("name", sorted(CORRUPTIONS))
+@pytest.mark.parametrize("text", ["?", "!!", ".", "a", "?\u200b", " . "])
+def test_something_to_see_is_left(name, text):
+    window = packed(text, 64)
+    for severity in range(1, 6):
+        made = CORRUPTIONS[name](window, severity, np.random.default_rng(severity))
+        left = unpacked(made).replace("\u200b", "").strip()
+        assert left and made.shape == window.shape
+        if name == "lost punctuation" and text != "!!":
+            assert np.array_equal(made, window)
+
+
+def test_a_long_text_without_spaces_is_quoted_and_the_unseen_in_it_named():
+    line = quote(packed("x\u200b" + "何" * 300, 1024))
+    assert line == "x[U+200B]" + "何" * 236 + " …"
 
 
 def test_bytes_are_no_quantities():

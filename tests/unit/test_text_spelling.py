@@ -5,6 +5,7 @@ import pytest
 
 from text_kit import tiny_bert
 from tutelage.files import digest_bytes
+from tutelage.modality import text_spelling
 from tutelage.modality.record import InputSpec
 from tutelage.modality.text import texts_of
 from tutelage.modality.text_perturb import restored
@@ -33,6 +34,15 @@ def test_of_several_words_the_one_that_a_usual_slip_spoils():
 def test_a_known_word_is_a_slip_only_of_a_much_more_frequent_one():
     speller = Speller({"is": 1, "capital": 30, "capita": 150, "ia": 200, "it": 2})
     assert speller.restored("what ia the capita") == "what is the capita"
+
+
+def test_a_word_too_long_for_one_edit_is_not_even_tried(monkeypatch):
+    speller = Speller({"the": 1, "funny": 2})
+    assert speller.restored("funnny fnny") == "funny funny", "a letter more than the longest"
+    monkeypatch.setattr(text_spelling, "_around", lambda word, _: pytest.fail(f"{len(word)} letters tried"))  # fmt: skip
+    for word in ("MKV" * 33_333 + "L", "กขค" * 33_333 + "ง", "funnnny"):
+        assert speller.restored(word) == word
+    assert Speller({}).restored("word") == "word"
 
 
 @pytest.mark.parametrize(("vocabulary", "words"), [

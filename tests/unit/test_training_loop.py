@@ -201,3 +201,11 @@ def test_ragged_examples_of_like_length_share_a_batch():
         [4, 5, 6, 7],
         [8, 9],
     ]
+
+
+@pytest.mark.parametrize(("count", "sizes"), [(65, [32, 33]), (64, [32, 32]), (66, [32, 32, 2]), (1, [1]), (33, [33])])  # fmt: skip
+def test_no_example_is_left_alone_in_a_batch(examples, count, sizes):
+    """A batch norm that trains cannot see a single vector."""
+    batches = examples[0].steps(np.arange(count), 32)
+    assert [len(b) for b in batches] == sizes
+    assert np.concatenate(batches).tolist() == list(range(count))

@@ -42,8 +42,7 @@ class Cost:
 def cost(lesson: Lesson, cut: int) -> Cost:
     """Estimate one cut's price for the lesson's training items.
 
-    Seconds are rounded to half-octaves, so that noise of the measurement decides nothing
-    (DESIGN section 9).
+    Seconds are rounded to half-octaves, so that noise of the measurement decides nothing.
     """
     n, depth = len(lesson.parts.train), lesson.depth
     recipe = lesson.recipe(mode_of(cut, depth))

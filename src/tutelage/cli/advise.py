@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -48,10 +49,10 @@ def advise(source: str, as_json: bool, **dials: Any) -> None:
     if as_json:
         tell_json(advised.results)
     else:
-        _tell(advised.results)
+        _tell(advised.results, source)
 
 
-def _tell(results: Mapping[str, Any]) -> None:
+def _tell(results: Mapping[str, Any], source: str) -> None:
     from rich.markup import escape
     from rich.table import Table
 
@@ -73,4 +74,4 @@ def _tell(results: Mapping[str, Any]) -> None:
     for warning in results["warnings"]:
         told.print(f"  [yellow]![/] {escape(warning)}")
     told.print(f"{results['seconds']['total']:.1f} s; page: {escape(results['run'])}/advice.html")
-    told.print(f"follow it with: tutelage fit {escape('SOURCE')}")
+    told.print(f"follow it with: tutelage fit {escape(shlex.quote(source))}")

@@ -21,7 +21,7 @@ from tutelage.cli.shared import shared
 def check(source: str, test: str | None, group_by: str | None, as_csv: bool, as_json: bool, out: str, seed: int) -> int:  # fmt: skip
     """Find everything that is wrong with the data, before anything runs. Changes nothing.
 
-    Exits 1 if something must be mended before a fit.
+    Exits 1 if there is an error among it; fit leaves such items out and names them.
     """
     from tutelage import api
 

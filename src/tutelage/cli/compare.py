@@ -48,6 +48,8 @@ def compare(
 ) -> None:  # fmt: skip
     """Was it worth it? RUN, a finished fit, against training from scratch and the other modes.
 
+    Seeds begin with the run's own, unless --seed is given.
+
     \b
     tutelage compare runs/fit/photos
     tutelage compare runs/fit/photos --modes deep,scratch --time-limit 60s

@@ -21,7 +21,7 @@ from tutelage.cli.shared import DEVICE, names, shared
     type=click.IntRange(1),
     default=3,
     show_default=True,
-    help="Students a remedy; with fewer than three it is not tested that the accuracy is kept.",
+    help="Students a remedy; with fewer than three no bar can be met: that the accuracy is kept is then not tested.",
 )
 @click.option("--remedies", default="", help="Those to try, with commas, instead of the whole ladder.")  # fmt: skip
 @CONTROL

@@ -12,7 +12,7 @@ from tutelage.cli.shared import shared
 @click.argument("runs", type=click.Path(), nargs=-1, required=True)
 @shared
 def report(runs: tuple[str, ...], as_json: bool, out: str, seed: int) -> None:
-    """One page of RUN, a finished fit, with all that compare, view and audit found; or RUNS side by side.
+    """One page of RUN, a finished fit, with all that compare, view, audit and harden found; or RUNS side by side.
 
     The page opens offline and sends nothing anywhere. The runs are not changed.
 

@@ -43,9 +43,9 @@ ALIASES = {
 def shared(function: F) -> F:
     """``--json``, ``--out``, ``--seed`` and ``--offline``, which every verb has."""
     function = click.option("--offline", is_flag=True, callback=_offline, expose_value=False, help="Make no connection at all.")(function)  # fmt: skip
-    function = click.option("--seed", type=int, default=0, show_default=True, help="Of training; never of the split.")(function)  # fmt: skip
+    function = click.option("--seed", type=int, default=0, show_default=True, help="Of what is random in it; never of the split.")(function)  # fmt: skip
     function = click.option("--out", type=click.Path(file_okay=False), default="runs", show_default=True, help="Where run folders go.")(function)  # fmt: skip
-    return click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")(function)  # fmt: skip
+    return click.option("--json", "as_json", is_flag=True, help="JSON on standard output: one object, or one a line for each input.")(function)  # fmt: skip
 
 
 DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, mps.")

@@ -43,7 +43,7 @@ class Original:
         settled = self.options.teacher == "auto" or self.options.teachers is not None
         same = replace(
             self.options, teacher=self.results["teacher"] if settled else self.options.teacher, teachers=None, seed=seed,
-            time_limit=time_limit, train_share=share, mode=mode, freeze="auto", keep_classes=False, lora=False,
+            time_limit=time_limit, train_share=share, mode=mode, freeze="auto", keep_classes=False, lora=self.options.lora and mode == self.mode and mode != "deep",
         )  # fmt: skip
         if mode == self.mode == "mid":  # the cut that the original has, not the rule's
             return replace(same, mode=None, freeze=str(self.results["cut"]["index"]))

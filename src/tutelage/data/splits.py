@@ -26,6 +26,7 @@ from tutelage.files import digest_bytes
 Place = Literal["train", "val", "test"]
 
 _BROKEN, _LEAK, _BRIDGE, _COPY = "unreadable", "leak", "group-joins-parts", "copy-of-own"
+_BEYOND = "beyond-per-class-train"
 
 
 def split(
@@ -44,7 +45,8 @@ def split(
     Args:
         split_seed: another seed is another split; training seeds have no say here.
         test_share: of the examples, on average, 0..1.
-        per_class_train: learn from the N lowest-hash examples of each class and test on the rest.
+        per_class_train: learn from the N lowest-hash examples of each class and test on the rest; where the source gives its
+            parts, the rest of its training examples is set aside.
         validation_share: of the training examples, carved off as ``val``.
 
     Raises:
@@ -58,6 +60,8 @@ def split(
         aside = _bridged(checked, places, split_seed)
     else:
         aside = _leaked(checked, places)
+        if per_class_train is not None:
+            aside |= _beyond(checked, places, aside, split_seed, per_class_train)
     parts = _settle(checked, {**places, **_companions(checked)}, aside, reported)
     parts = sound(parts, checked)
     return (
@@ -152,7 +156,8 @@ def _by_hash(
 ) -> dict[int, Place]:
     usable = _usable(checked)
     if per_class_train is not None:
-        return _lowest(checked, usable, seed, per_class_train)
+        chosen = _lowest(checked, usable, seed, per_class_train)
+        return {i: "train" if i in chosen else "test" for i in usable}
     test = {key for key in {checked.keys[i] for i in usable} if unit_hash(key, seed) < share}
     _keep_every_class(checked, usable, seed, test)
     if share:
@@ -188,18 +193,21 @@ def _holders(checked: Checked, indices: Iterable[int]) -> dict[str, set[str]]:
     return holders
 
 
-def _lowest(checked: Checked, usable: list[int], seed: int, count: int) -> dict[int, Place]:
-    """The ``count`` examples of each class with the lowest hashes train, the rest test."""
+def _beyond(checked: Checked, places: Mapping[int, Place], aside: Mapping[int, str], seed: int, count: int) -> dict[int, str]:  # fmt: skip
+    """Training examples that are not among the ``count`` of their class with the lowest hashes."""
+    train = [i for i in _usable(checked) if places.get(i) == "train" and i not in aside]
+    return dict.fromkeys(set(train) - _lowest(checked, train, seed, count), _BEYOND)
+
+
+def _lowest(checked: Checked, among: list[int], seed: int, count: int) -> set[int]:
+    """The ``count`` examples of each class with the lowest hashes."""
     examples = checked.dataset.examples
     by_class: dict[str | None, list[tuple[float, str, str, int]]] = defaultdict(list)
-    for i in usable:
+    for i in among:
         key = checked.keys[i]
         rank = (unit_hash(key, seed), checked.digests[i], examples[i].name, i)
         by_class[examples[i].label].append(rank)
-    places: dict[int, Place] = dict.fromkeys(usable, "test")
-    for ranks in by_class.values():
-        places |= {index: "train" for *_, index in sorted(ranks)[:count]}
-    return places
+    return {index for ranks in by_class.values() for *_, index in sorted(ranks)[:count]}
 
 
 def _bridged(checked: Checked, places: Mapping[int, Place], seed: int) -> dict[int, str]:

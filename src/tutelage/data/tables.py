@@ -65,17 +65,17 @@ def open_table(path: Path, modality: Modality, group_by: str | None = None) -> F
 
 
 def open_rows(path: Path, modality: Modality) -> list[Example]:
-    """The item of every row that has one, without a label: what to predict.
+    """The item of every row, without a label: what to predict. A row without one is an item that cannot be read.
 
     Raises:
         DataError: not a table, or no column holds items.
     """
     table = read_table(path)
     item, kind = item_column(table, modality, str(path))
-    cells = [text for row in table.rows if (text := text_of(row.get(item))) is not None]
+    cells = [(n, text_of(row.get(item))) for n, row in enumerate(table.rows, 1)]
     if kind == "path":
-        return [Example(cell, path.parent / cell) for cell in cells]
-    return [Example(cell, cell) for cell in cells]
+        return [Example(cell, path.parent / cell) if cell else Example(f"row {n}", path.parent / f"row {n}: no path") for n, cell in cells]  # fmt: skip
+    return [Example(cell or f"row {n}", cell or "") for n, cell in cells]
 
 
 def item_column(table: Table, modality: Modality, origin: str) -> tuple[str, str]:

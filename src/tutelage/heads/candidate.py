@@ -27,6 +27,9 @@ STEPS = tuple(10.0 ** (k / 2) for k in range(-4, 7))
 """Penalties, in units of the mean eigenvalue of the scatter: half decades from 0.01 to 1,000."""
 
 
+ALIKE = 0.9
+"""Share of what is answerable that must be so in a part of the items too."""
+
 ENOUGH = 2_000
 """Items on which penalties are compared where there are twice as many: each left out of the fit on all, as ever."""
 
@@ -120,11 +123,20 @@ def _compared_on_some(paths: Sequence[Path]) -> list[int]:
 
 
 def some_of(data: TrainingRows, items: int) -> TrainingRows:
-    """About so many items, dealt evenly over the classes, groups whole."""
+    """About so many items, dealt evenly over the classes, groups whole; more where these would tell nothing left out.
+
+    Of a few large groups a part may be a single one, or one a class: then there is nothing to judge it by.
+    """
     many = int(np.ceil(int(data.scored.sum()) / items))
-    if many <= 1:
-        return data
-    chosen = folds(data.groups, data.truth, many) == 0
+    while many > 1:
+        part = _part(data, folds(data.groups, data.truth, many) == 0)
+        if answerable_items(part).mean() >= ALIKE * answerable_items(data).mean() and (part.groups != part.groups[0]).any():  # fmt: skip
+            return part
+        many //= 2
+    return data
+
+
+def _part(data: TrainingRows, chosen: Bools) -> TrainingRows:
     start, kept = 0, []
     for block in data.rows:
         kept.append(block[chosen[start : start + len(block)]])

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tutelage.heads.eigen import eigen
+from tutelage.heads.eigen import eigen, threads_for
 from tutelage.heads.statistics import Statistics
 
 Floats = npt.NDArray[np.float64]
@@ -90,7 +90,8 @@ class Spanned:
             return self.statistics.as_arrays()
         width, rank = self.basis.shape
         if rank * (2 * width + rank + 1) >= width * (width + 1):
-            return self.statistics.turned(self.basis.T).as_arrays()
+            with threads_for(rank, width):
+                return self.statistics.turned(self.basis.T).as_arrays()
         return {"basis": self.basis, **{TURNED + name: a for name, a in self.statistics.as_arrays().items()}}  # fmt: skip
 
     @staticmethod

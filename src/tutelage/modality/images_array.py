@@ -2,7 +2,8 @@
 
 16 bits   divided by the smallest of 255, 4095 and 65535 that holds the largest value,
           so that 8-, 12- and 16-bit data in 16 bits all come out as bright as they are
-float     0..1 is stretched to 0..255; 0..255 stays; anything else goes from its least to its most
+float     0..1 is stretched to 0..255, and so is 0..1.05, clipped: resizing overshoots at edges;
+          0..255 stays; anything else goes from its least to its most
 bands     all channels of an item share one scale
 .npy      its header is held against the file's size before a value is read; objects are never loaded
 """
@@ -24,6 +25,9 @@ MAX_PIXELS = 178_956_970
 
 PICTURE = (1, 3, 4)
 """Numbers of channels that make an RGB picture: grey, RGB, RGB with alpha."""
+
+OVERSHOOT = 1.05
+"""The largest value of a float image that still counts as 0..1."""
 
 _MAGIC = b"\x93NUMPY"
 _BROKEN = (
@@ -118,6 +122,8 @@ def eight_bits(array: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
         return np.where(array, 255, 0).astype(np.uint8)
     values = np.nan_to_num(array.astype(np.float64), posinf=0.0, neginf=0.0)
     low, high = float(values.min()), float(values.max())
+    if array.dtype.kind == "f" and low >= 0 and high <= OVERSHOOT:
+        values, high = np.minimum(values, 1.0), min(high, 1.0)
     steps = (1.0, 255.0) if array.dtype.kind == "f" else (255.0, 4095.0, 65535.0)
     top = next((step for step in steps if high <= step), None)
     if top is None or low < 0:

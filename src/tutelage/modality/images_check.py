@@ -91,7 +91,7 @@ def _check_file(path: Path, full: bool) -> Facts:
     except BROKEN as error:
         defects.append(("unreadable", f"the file cannot be read: {explain(error)}"))
         return Facts({**form, "width": size[0], "height": size[1]}, tuple(defects), max(size))
-    return facts_of(size, form, path.stat().st_size, seen, defects)
+    return facts_of(size if reduced else seen.size, form, path.stat().st_size, seen, defects)
 
 
 def suffix_defects(path: Path, format_: str) -> Defects:

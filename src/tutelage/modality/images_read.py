@@ -1,7 +1,7 @@
 """Images from files and arrays: opened behind a guard, decoded whole, made RGB knowingly.
 
 bomb      refused by the size in the header, before a pixel is decoded
-EXIF      orientation obeyed
+EXIF      orientation obeyed, once: decoding a TIFF file turns it already, other files are turned here
 alpha     composited on white (also palettes and greys with a transparent colour)
 16 bits, float, .npy  see ``images_array``
 animation the first frame
@@ -122,8 +122,12 @@ def open_guarded(path: Path, what: str = "") -> Image.Image:
 
 
 def orientation(image: Image.Image) -> int:
-    """The EXIF orientation, 1..8; 1 where there is none or it cannot be read."""
-    if image.format == "JPEG" and "exif" not in image.info:
+    """The EXIF orientation that is still to be obeyed once an image is decoded, 1..8.
+
+    It is 1 where there is none or it cannot be read, and for TIFF files: decoding turns those (Pillow's
+    ``TiffImageFile.load_end``).
+    """
+    if image.format == "TIFF" or (image.format == "JPEG" and "exif" not in image.info):
         return 1
     try:
         return int(image.getexif().get(0x0112, 1))

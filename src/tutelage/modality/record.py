@@ -91,7 +91,7 @@ class Fingerprint:
     """For near-duplicates: words of 64 bits to find candidates by, and values to confirm them with.
 
     Two items are candidates if the first word of one differs in few bits from any word of the
-    other; ``Modality.confirm`` then decides (DESIGN section 9).
+    other; ``Modality.confirm`` then decides.
 
     Attributes:
         words: ``(W,)`` uint64; the first is the whole item's, the others those of likely parts of it.

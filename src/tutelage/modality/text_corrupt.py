@@ -14,6 +14,7 @@ import numpy as np
 
 from tutelage.modality.perturb import Corruption, Window
 from tutelage.modality.text_edits import VISIBLE, random_edits
+from tutelage.modality.text_read import has_letters
 from tutelage.modality.text_windows import packed, unpacked
 
 SHARES = (0.05, 0.1, 0.2, 0.35, 0.5)
@@ -44,7 +45,10 @@ def no_capitals(text: str, share: float, rng: np.random.Generator) -> str:
 
 
 def _spoiled(window: Window, severity: int, rng: np.random.Generator, change: Change) -> Window:
-    return packed(change(unpacked(window), SHARES[severity - 1], rng), len(window))
+    """A window after a change; as it was, if the change would leave nothing to see of it."""
+    text = unpacked(window)
+    changed = change(text, SHARES[severity - 1], rng)
+    return packed(changed if has_letters(changed) else text, len(window))
 
 
 def _punctuation(c: str) -> bool:

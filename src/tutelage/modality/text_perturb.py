@@ -6,7 +6,6 @@ of words. A window becomes the text again, so a student reads it as it reads any
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -20,7 +19,7 @@ from tutelage.modality.perturb import Objective, Perturb, Window
 from tutelage.modality.record import InputSpec, Item
 from tutelage.modality.text_corrupt import CORRUPTIONS
 from tutelage.modality.text_read import UNSEEN, read
-from tutelage.modality.text_show import LONGEST
+from tutelage.modality.text_show import one_line
 from tutelage.modality.text_tokens import Tokens, collate
 from tutelage.modality.text_windows import packed, unpacked, width_for
 
@@ -71,8 +70,7 @@ def noise(window: Window, budget: float, rng: np.random.Generator) -> Window:
 
 def quote(window: Window) -> str:
     """The first words of a text on one line; what nobody sees is written out."""
-    line = textwrap.shorten(unpacked(window), LONGEST, placeholder=" …")
-    return UNSEEN.sub(lambda found: f"[U+{ord(found[0]):04X}]", line)
+    return UNSEEN.sub(lambda found: f"[U+{ord(found[0]):04X}]", one_line(unpacked(window)))
 
 
 def settle(values: npt.NDArray[np.floating], origin: Window, budget: float) -> Window:

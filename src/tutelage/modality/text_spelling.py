@@ -40,12 +40,17 @@ class Speller:
 
     def __init__(self, ranks: Mapping[str, int]) -> None:
         self.ranks = ranks
+        self.most = max(map(len, ranks), default=0) + 1
         self.alphabet = "".join(sorted({letter for word in ranks for letter in word}))[:200]
-        self.word = lru_cache(REMEMBERED)(self._word)
+        self._remembered = lru_cache(REMEMBERED)(self._word)
 
     def restored(self, text: str) -> str:
         """A text with every spoiled word restored; others stay as they are."""
         return LETTERS.sub(lambda found: self.word(found[0]), normalised(text))
+
+    def word(self, word: str) -> str:
+        """One word restored; one with more letters than one edit gives the longest known word stays as it is."""
+        return self._remembered(word) if len(word) <= self.most else word
 
     def _word(self, word: str) -> str:
         low = word.lower()

@@ -1,7 +1,7 @@
 """Where to cut, in the user's words and ours, and why. No PyTorch in here.
 
 A cut is K = the number of frozen stages, 0..L. deep <=> K = L, mid <=> 0 < K < L, full <=> K = 0;
-scratch has no cut (DESIGN section 9).
+scratch has no cut.
 """
 
 from __future__ import annotations

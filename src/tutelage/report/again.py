@@ -68,7 +68,7 @@ def finished(folder: Path) -> dict[str, Any]:
     path = folder / "results.json"
     told: dict[str, Any] = read_json(path) if path.exists() else {}
     if "student" not in told or "cases" not in told:
-        why = "it was made by an older version" if "student" in told else "it holds no finished fit"
+        why = "it is of harden, whose pages are in it" if "tried" in told else "it was made by an older version" if "student" in told else "it holds no finished fit"  # fmt: skip
         raise ArtefactError(
             "no-run", given=f"{folder}: {why}", expected="the folder of a finished fit",
             next="Make one with: tutelage fit DATA",

@@ -41,9 +41,17 @@ def read_register(folder: Path) -> list[dict[str, str]]:
         ) from error  # fmt: skip
 
 
-def test_items(register: Register) -> list[Mapping[str, str]]:
-    """Rows of the items that are only reported on."""
-    return [row for row in register if row["part"] == "test"]
+def grouped_by(folder: Path) -> str | None:
+    """What kept items of a run together in a split: a column, a pattern, or nothing."""
+    args = read_json(folder / "args.json") if (folder / "args.json").exists() else {}
+    found = args.get("options", args).get("group_by")
+    return str(found) if found else None
+
+
+def reported_items(register: Register) -> list[Mapping[str, str]]:
+    """Rows of the items that are only reported on: test, or val where the source had nothing else to report on."""
+    parts = {row["part"] for row in register}
+    return [row for row in register if row["part"] == ("test" if "test" in parts else "val")]
 
 
 def score_again(student: Student, tested: Sequence[Mapping[str, str]], activations: Activations, first: int) -> dict[str, Any] | None:  # fmt: skip
@@ -106,7 +114,7 @@ def _results(student: Student, parent: Student, parent_run: Path, rows: Register
     done = "forgotten" if change.forget else "added"
     sentence = f"{len(change.indices)} items {done} exactly; scaling, penalties and temperature are those of {parent.digest[:12]}"
     warnings = list(change.passed)
-    if metrics is None and counts["test"]:
+    if metrics is None and reported_items(rows):
         warnings.append("the test part's features are no longer in the cache, so it was not scored again: tutelage evaluate RUN DATA")  # fmt: skip
     if new:
         warnings.append(f"no test item is of the new classes {', '.join(new)}: nothing tells how well they are known")  # fmt: skip

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tutelage.modality.perturb import Corruption
 from tutelage.security.control import noise
 from tutelage.security.inquiry import Inquiry, mean_residual, pair
 from tutelage.security.mimicry import UNTARGETED, Goal, Goals
@@ -15,6 +16,12 @@ from tutelage.security.neuron import junk, sure_share
 from tutelage.security.perceptual import pursue_perceptual
 from tutelage.security.rows import Row
 from tutelage.security.universal import universal
+
+LOOKS = 6
+"""Mild corruptions after which an item is looked at again."""
+
+HARMLESS = 0.05
+"""Share of harmless items that a rule may turn away."""
 
 
 def teacher_only(inquiry: Inquiry) -> Iterator[Row]:
@@ -88,7 +95,7 @@ def junk_figures(inquiry: Inquiry) -> dict[str, Any] | None:
     probabilities, scores = inquiry.examiner.scores(windows)
     sure, reached = sure_share(probabilities)
     rejected = int((scores > student.reject.threshold).sum())
-    return {"made": many, "sure": sure, "classes_reached": reached, "classes": len(student.classes), "rejected": rejected}  # fmt: skip
+    return {"made": len(windows), "sure": sure, "classes_reached": reached, "classes": len(student.classes), "rejected": rejected}  # fmt: skip
 
 
 def abstention(inquiry: Inquiry) -> dict[str, Any]:
@@ -96,16 +103,42 @@ def abstention(inquiry: Inquiry) -> dict[str, Any]:
 
     Returns:
         ``clean`` and ``crafted``: shares of items, and of copies at the graded budget that fooled it, that are rejected;
-        ``fooled``, how many did. Not counted in any grade: an adversary who knows the rule can aim below it.
+        ``fooled``, how many did; ``second_look``: the same of looking again after mild changes. Not counted in any grade: an
+        adversary who knows the rule can aim below it.
     """
     items, graded = inquiry.items, inquiry.perturb.graded
     made = inquiry.crafter().craft(items, "copy", inquiry.headline, inquiry.reads(), graded, inquiry.pursuit("copy"))["windows"]  # fmt: skip
     threshold, right = inquiry.subject.student.reject.threshold, inquiry.right
     (_, harmless), (told, scores) = inquiry.examiner.scores(items.windows), inquiry.examiner.scores(made)  # fmt: skip
     fooled = right & (told.argmax(1) != items.truth)
+    again = (unsteady(inquiry, items.windows, right), unsteady(inquiry, made, fooled))
     return {
         "clean": float((harmless[right] > threshold).mean()) if right.any() else None,
         "crafted": float((scores[fooled] > threshold).mean()) if fooled.any() else None, "fooled": int(fooled.sum()),
+        "second_look": _turned_away(*again),
+    }  # fmt: skip
+
+
+def unsteady(inquiry: Inquiry, windows: npt.NDArray[Any], which: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:  # fmt: skip
+    """Of some windows, the share of ``LOOKS`` mild corruptions after which the student says something else (M,)."""
+    some = windows[which]
+    if not len(some):
+        return np.zeros(0)
+    first = inquiry.examiner.scores(some)[0].argmax(1)
+    looks = [_corrupted(inquiry, corruption, 1, some) for _, corruption in _spread_kinds(inquiry, LOOKS)]  # fmt: skip
+    otherwise = np.stack([inquiry.examiner.scores(look)[0].argmax(1) != first for look in looks])
+    return np.asarray(otherwise.mean(0), dtype=np.float64)
+
+
+def _turned_away(
+    clean: npt.NDArray[np.float64], crafted: npt.NDArray[np.float64]
+) -> dict[str, Any]:
+    """At the lowest line that turns at most ``HARMLESS`` of clean items away."""
+    lines = np.unique([*clean, 1.0])
+    line = next((v for v in lines if (clean > v).mean() <= HARMLESS), 1.0) if len(clean) else 1.0
+    return {
+        "looks": LOOKS, "line": float(line), "clean": float((clean > line).mean()) if len(clean) else None,
+        "crafted": float((crafted > line).mean()) if len(crafted) else None,
     }  # fmt: skip
 
 
@@ -127,16 +160,21 @@ def controls(inquiry: Inquiry) -> Iterator[Row]:
 
 def accidents(inquiry: Inquiry) -> Iterator[Row]:
     """Corruptions, kind by kind and severity by severity."""
-    kinds = list(inquiry.perturb.corruptions.items())
-    few = inquiry.preset.corruptions or len(kinds)
-    chosen = [kinds[i] for i in np.linspace(0, len(kinds) - 1, min(few, len(kinds))).round().astype(int)]  # fmt: skip
-    for name, corruption in chosen:
+    for name, corruption in _spread_kinds(inquiry, inquiry.preset.corruptions):
         for severity in inquiry.preset.severities:
-            windows = np.stack([
-                corruption(window, severity, np.random.default_rng([inquiry.seed, severity, i]))
-                for i, window in enumerate(inquiry.items.windows)
-            ])  # fmt: skip
+            windows = _corrupted(inquiry, corruption, severity, inquiry.items.windows)
             yield inquiry.row(f"corruption: {name}", "accident", windows, float(severity), measure="severity")  # fmt: skip
+
+
+def _spread_kinds(inquiry: Inquiry, many: int) -> list[tuple[str, Corruption]]:
+    """So many kinds of corruption, spread over all; 0 stands for all."""
+    kinds = list(inquiry.perturb.corruptions.items())
+    places = np.linspace(0, len(kinds) - 1, min(many or len(kinds), len(kinds))).round().astype(int)
+    return [kinds[i] for i in places]
+
+
+def _corrupted(inquiry: Inquiry, corruption: Corruption, severity: int, windows: npt.NDArray[Any]) -> npt.NDArray[Any]:  # fmt: skip
+    return np.stack([corruption(w, severity, np.random.default_rng([inquiry.seed, severity, i])) for i, w in enumerate(windows)])  # fmt: skip
 
 
 def fooled_share(rows: Sequence[Row], many: int) -> float:

@@ -55,7 +55,7 @@ def choose_control(teacher: Teacher, asked: str | Teacher | None, items: npt.NDA
         UsageError: the asked one is the student's own teacher.
     """
     if asked is not None:
-        named = asked if isinstance(asked, Teacher) else load_teacher(Asked(asked, allow_licence=True, channels=spec.channels))  # fmt: skip
+        named = asked if isinstance(asked, Teacher) else load_teacher(Asked(asked, allow_licence=True, channels=spec.channels), teacher.modality)  # fmt: skip
         if named.card.digest == teacher.card.digest:
             raise UsageError(
                 "own-control", given=f"--control {named.card.name}, which is the student's own teacher",

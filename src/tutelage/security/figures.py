@@ -11,13 +11,19 @@ import numpy as np
 
 from tutelage.evaluation.compare import paired_difference
 from tutelage.evaluation.metrics import wilson
-from tutelage.security.grade import GRADES, grade, rule
+from tutelage.security.grade import GAP, GENERIC, GRADES, grade, rule
 from tutelage.security.inquiry import Inquiry
 from tutelage.security.reference import Reference
 from tutelage.security.rows import THREATS, Row, worst
 from tutelage.security.selftests import SelfTest, self_tests, strongest
 
-OWASP = {"ML07": "transfer learning attack: rows T0 to T2", "ML10": "model poisoning: provenance"}
+FIRM = 100
+"""Attacked items from which a grade is more than a range."""
+
+OWASP = {
+    "ML07": "transfer learning attack: rows T0 to T2",
+    "ML10": "model poisoning: provenance, backdoor signs",
+}
 
 
 @dataclass(frozen=True)
@@ -31,7 +37,7 @@ class Findings:
         accidents: rows of corruptions.
         labels: rows T2 and their control.
         beside: rows of the same crafted sets on another student.
-        parts: sections of their own: inheritance, junk, provenance, fingerprints.
+        parts: sections of their own: inheritance, junk, provenance, fingerprints, backdoor.
     """
 
     teacher: Sequence[Row]
@@ -80,13 +86,15 @@ def figures(inquiry: Inquiry, found: Findings) -> dict[str, Any]:
 def _gap(found: Findings, graded: float) -> dict[str, Any] | None:
     """Teacher-crafted minus control-crafted untargeted success, in points, paired by item."""
     own = worst(found.teacher, targeted=False, budget=graded)
-    others = [r for r in found.controls if not r.targeted and r.budget == graded and own is not None and len(r.fooled) == len(own.fooled)]  # fmt: skip
-    control = max(others, key=lambda r: r.success, default=None)
-    if own is None or control is None or not len(own.fooled):
+    others = [r for r in found.controls if not r.targeted and r.budget == graded and len(r.fooled)]
+    if own is None or not others:
         return None
-    _, low, high = paired_difference(own.fooled > 0.5, control.fooled > 0.5)
+    many = min(len(own.fooled), *(len(r.fooled) for r in others))  # all rows are of the first items
+    control = max(others, key=lambda r: float(r.fooled[:many].mean()))
+    mine, theirs = own.fooled[:many], control.fooled[:many]
+    _, low, high = paired_difference(mine > 0.5, theirs > 0.5)
     return {
-        "points": 100 * (own.success - control.success), "low": 100 * low, "high": 100 * high, "n": len(own.fooled),
+        "points": 100 * float(mine.mean() - theirs.mean()), "low": 100 * low, "high": 100 * high, "n": many,
         "attack": own.attack, "control": control.attack,
     }  # fmt: skip
 
@@ -123,17 +131,19 @@ def _curve(inquiry: Inquiry, found: Findings) -> list[dict[str, Any]]:
 
 
 def _graded(inquiry: Inquiry, found: Findings, gap: Mapping[str, Any] | None, tests: Sequence[SelfTest]) -> dict[str, Any]:  # fmt: skip
-    """The grade with its rule, or none with the tests that failed; a quick audit gives a range."""
+    """The grade with its rule, or none with the tests that failed; a quick audit, or one of few items, gives a range."""
     budget = inquiry.perturb.graded
     rates = [worst(found.teacher, targeted=t, budget=budget) for t in (True, False)]
     bounds = np.array([(0.0, 0.0) if r is None else r.interval for r in rates])
-    points = None if gap is None else float(gap["points"]) / 100
-    best, bad = (grade(float(t), float(u), points) for t, u in bounds.T)
+    (low_t, low_u), (high_t, high_u) = bounds.T.tolist()
+    best = grade(low_t, low_u, None if gap is None else float(gap["high"]) / 100)
+    bad = grade(high_t, high_u, None)
+    seen = [0.0 if r is None else r.success for r in rates]
     failed = [t.name for t in tests if not t.passed]
     told: dict[str, Any] = {
-        "grade": None if failed else best.grade, "indicative": inquiry.preset.indicative,
+        "grade": None if failed else best.grade, "indicative": inquiry.preset.indicative or int(inquiry.right.sum()) < FIRM,
         "grade_range": None if failed else [best.grade, bad.grade], "grade_rule": rule(inquiry.perturb.unit, budget),
-        "because": [f"no grade: {name} does not hold" for name in failed] or list(best.because), "refused": failed,
+        "because": [f"no grade: {name} does not hold" for name in failed] or [f"teacher-only success is {seen[0]:.0%} targeted and {seen[1]:.0%} untargeted", *best.because], "refused": failed,
     }  # fmt: skip
     return told
 
@@ -143,8 +153,7 @@ def verdict(told: Mapping[str, Any]) -> list[str]:
     lines = [_headline(told)]
     gap, ratio = told["gap"], told["ratio"]
     if gap is not None:
-        blame = "inherited from the teacher" if gap["low"] > 0 and gap["points"] >= 5 else "not the teacher's: a control does about as well"  # fmt: skip
-        lines.append(f"Inheritance gap {gap['points']:+.0f} points (95 % interval {gap['low']:+.0f} to {gap['high']:+.0f}): what is weak here is {blame}.")  # fmt: skip
+        lines.append(f"Inheritance gap {gap['points']:+.0f} points (95 % interval {gap['low']:+.0f} to {gap['high']:+.0f}): {_blame(gap)}.")  # fmt: skip
     if ratio is not None:
         lines.append(f"Somebody with the teacher alone achieves {ratio:.0%} of what a white-box attack on the student does.")  # fmt: skip
     lines += _by_labels(told["rows"])
@@ -153,9 +162,20 @@ def verdict(told: Mapping[str, Any]) -> list[str]:
         lines.append(f"Of {junk['made']} junk inputs made from single neurons the student is sure about {junk['sure']}, and its reject rule catches {junk['rejected']}.")  # fmt: skip
     turned = told.get("abstention")
     if turned and turned["crafted"] is not None:
-        lines.append(f"Of {turned['fooled']} crafted items that fooled it the reject rule turns {turned['crafted']:.0%} away, and {turned['clean']:.0%} of harmless ones; no grade counts on that.")  # fmt: skip
+        lines.append(f"Of {turned['fooled']} crafted items that fooled it the reject rule turns {turned['crafted']:.0%} away, and {turned['clean']:.0%} of harmless ones; looking again after mild changes turns {turned['second_look']['crafted']:.0%} and {turned['second_look']['clean']:.0%} away. No grade counts on that.")  # fmt: skip
+    scan = told.get("backdoor")
+    if scan and scan["signs"]:
+        lines.append(scan["told"])
     lines += [f"Files: {finding}." for finding in told.get("provenance", {}).get("findings", [])]
     return lines
+
+
+def _blame(gap: Mapping[str, Any]) -> str:
+    if gap["low"] > 0 and gap["points"] >= 100 * GAP:
+        return "what is weak here is inherited from the teacher"
+    if gap["high"] < 100 * GENERIC:
+        return "what is weak here is not the teacher's: a control does about as well"
+    return f"{gap['n']} items are too few to tell whether what is weak here is the teacher's"
 
 
 def _by_labels(rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -172,10 +192,10 @@ def _headline(told: Mapping[str, Any]) -> str:
         return "No grade is given: " + "; ".join(told["refused"]) + " does not hold, so the figures may mislead."  # fmt: skip
     low, high = told["grade_range"]
     between = f"indicative, {low} to {high}: {told['items']['attacked']} items are few" if told["indicative"] else told["grade"]  # fmt: skip
-    return f"Inherited vulnerability: {between}; {told['because'][0]}, at {told['graded_budget']:g}{told['unit']}."  # fmt: skip
+    return f"Inherited vulnerability: {between}; {told['because'][0]} ({told['because'][1]}), at {told['graded_budget']:g}{told['unit']}."  # fmt: skip
 
 
 def gradable(told: Mapping[str, Any], line: str) -> bool:
-    """Whether an audit passes ``--fail-above``: a grade that is no worse than the line; none does not pass."""
-    found = told["grade"]
+    """Whether an audit passes ``--fail-above``: a grade, of a range its worse end, that is no worse than the line; none does not pass."""
+    found = told["grade"] and (told["grade_range"][1] if told["indicative"] else told["grade"])
     return found is not None and GRADES.index(found) <= GRADES.index(line)

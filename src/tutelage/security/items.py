@@ -20,19 +20,28 @@ from tutelage.student import Student
 REFERENCES = 8
 """Items of each class that an adversary is taken to have, at most."""
 
+SPARED = 0.2
+"""Share of the items that may be spared as references; of fewer items, references come from what the student learned."""
+
 REFERENCED = 256
 """Of all classes together, but at least one of each."""
 
 
 @dataclass(frozen=True)
 class Known:
-    """One labelled item of a source, with the part that it had."""
+    """One labelled item of a source, with the part that it had; ``group`` is what it is no independent item of."""
 
     name: str
     label: str
     digest: str
     part: str
     item: Item
+    group: str = ""
+
+    @property
+    def kin(self) -> str:
+        """Its group, or the item itself."""
+        return self.group or self.digest
 
 
 @dataclass(frozen=True)
@@ -77,7 +86,8 @@ class Items:
 def choose_items(known: Sequence[Known], student: Student, count: int, seed: int, parts: Sequence[str] = ("test",)) -> Items:  # fmt: skip
     """Some items of a part, in an order that depends on their digests and the seed alone.
 
-    References are items of the same part that are not attacked; where a class has too few, training items.
+    Of a group (copies, or what ``--group-by`` says) one item is attacked, because intervals count independent ones. References
+    are items of other groups of the same part; where a class has too few, training items.
 
     Args:
         known: all labelled items.
@@ -91,18 +101,33 @@ def choose_items(known: Sequence[Known], student: Student, count: int, seed: int
     classes = student.facts.classes
     usable = [k for k in known if k.label in classes]
     ranked = sorted(usable, key=lambda k: digest_bytes(f"{seed}|{k.digest}".encode()))
-    tested = [k for k in ranked if k.part in parts]
-    attacked = tested[: min(count, max(1, len(tested) - len(classes)))]
+    tested = _apart([k for k in ranked if k.part in parts])
+    unlearned = set(classes) - {k.label for k in usable if k.part not in parts}
+    spared = len(classes) if len(classes) <= SPARED * len(tested) else len(unlearned)
+    attacked = tested[: min(count, max(1, len(tested) - spared))]
     if not tested:
         raise DataError(
             "nothing-to-attack", given=f"no item of {' or '.join(parts)} with one of the student's classes",
             expected="labelled items that it was not trained on", next="Give some: tutelage audit RUN --data LABELLED_DATA",
         )  # fmt: skip
-    taken = {k.digest for k in attacked}
-    others = [k for k in (*tested, *ranked) if k.digest not in taken]
+    taken = {k.digest for k in attacked} | {k.kin for k in attacked}
+    others = [k for k in (*tested, *ranked) if not {k.digest, k.kin} & taken]
     most = max(1, min(REFERENCES, REFERENCED // len(classes)))
     references = [k for name in classes for k in _distinct(others, name)[:most]]
+    if len({k.label for k in references}) < 2:
+        raise DataError(
+            "nothing-to-imitate", given=f"{len(tested)} items to attack, and others of {len({k.label for k in references})} classes to imitate",
+            expected="others of two classes at least", next="Give more labelled items: tutelage audit RUN --data LABELLED_DATA",
+        )  # fmt: skip
     return _items(attacked, references, student, seed)
+
+
+def _apart(some: Sequence[Known]) -> list[Known]:
+    """The first of each group."""
+    first: dict[str, Known] = {}
+    for k in some:
+        first.setdefault(k.kin, k)
+    return list(first.values())
 
 
 def _distinct(others: Sequence[Known], name: str) -> list[Known]:
@@ -113,7 +138,8 @@ def _distinct(others: Sequence[Known], name: str) -> list[Known]:
 def _items(attacked: Sequence[Known], references: Sequence[Known], student: Student, seed: int) -> Items:  # fmt: skip
     modality, spec, classes = student.teacher.modality, student.facts.spec, student.facts.classes
     truth = np.array([classes.index(k.label) for k in attacked])
-    targets = np.array([other_class(f"target|{seed}|{k.digest}", t, len(classes)) for k, t in zip(attacked, truth, strict=True)])  # fmt: skip
+    known = sorted({classes.index(k.label) for k in references})
+    targets = np.array([other_class(f"target|{seed}|{k.digest}", t, known) for k, t in zip(attacked, truth, strict=True)])  # fmt: skip
     rows = [[k.digest, k.label] for k in (*attacked, *references)]
     return Items(
         windows_of([k.item for k in attacked], modality, spec), truth, targets,
@@ -124,14 +150,14 @@ def _items(attacked: Sequence[Known], references: Sequence[Known], student: Stud
     )  # fmt: skip
 
 
-def other_class(key: str, truth: int, classes: int) -> int:
-    """A class other than the truth, drawn by a key."""
-    draw = int(digest_bytes(key.encode())[:8], 16) % (classes - 1)
-    return draw + (draw >= truth)
+def other_class(key: str, truth: int, known: Sequence[int]) -> int:
+    """A known class other than the truth, drawn by a key."""
+    others = [c for c in known if c != truth]
+    return others[int(digest_bytes(key.encode())[:8], 16) % len(others)]
 
 
 def known_items(folder: Path, student: Student, data: str | Path | None = None) -> list[Known]:
-    """The labelled items of a run, with their parts; or of other labelled data, all of it test.
+    """The labelled items of a run, with their parts; or of other labelled data: its test part, else its val part, else all.
 
     Raises:
         UsageError: the run's data came from Python, and no other was given.
@@ -141,8 +167,9 @@ def known_items(folder: Path, student: Student, data: str | Path | None = None) 
     if data is not None:
         dataset = open_source(data, modality=modality)
         parts = {e.part for e in dataset.examples}
+        tested = next((part for part in ("test", "val") if part in parts), None)
         return [
-            Known(e.name, str(e.label), digest_item(e.item), "test" if not parts & {"test", "val"} else str(e.part), e.item)
+            Known(e.name, str(e.label), digest_item(e.item), "test" if e.part == tested or tested is None else str(e.part), e.item)
             for e in dataset.examples
         ]  # fmt: skip
     rows, args = _register(folder), read_json(folder / "args.json")
@@ -162,7 +189,7 @@ def known_items(folder: Path, student: Student, data: str | Path | None = None) 
 
 def _known(row: Mapping[str, str], items: Mapping[str, Item], reported: str) -> Known:
     part = "test" if row["part"] == reported else row["part"]
-    return Known(row["name"], row["label"], row["digest"], part, items[row["name"]])
+    return Known(row["name"], row["label"], row["digest"], part, items[row["name"]], row["group"])
 
 
 def _register(folder: Path) -> list[dict[str, str]]:

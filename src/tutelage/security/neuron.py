@@ -25,7 +25,8 @@ SURE = 0.95
 
 
 def junk(teacher: Teacher, spec: InputSpec, perturb: Perturb, like: npt.NDArray[Any], *, neurons: int, steps: int, seed: int, device: str = "cpu") -> npt.NDArray[Any]:  # fmt: skip
-    """Windows of junk (neurons, ...) shaped ``like`` a window, one a neuron; from the cache, if they are there."""
+    """Windows of junk (neurons, ...) shaped ``like`` a window, one a neuron, of as many as there are; from the cache, if they are there."""
+    neurons = min(neurons, teacher.card.width)
     facts = {"teacher": teacher.card.weights_digest, "spec": spec.as_json(), "goal": "junk", "neurons": neurons, "steps": steps, "seed": seed}  # fmt: skip
     return crafted(facts, lambda: _make(Eye(teacher, spec, len(teacher.card.stages), device=device), teacher.card.width, perturb, like, neurons, steps, seed))["windows"]  # fmt: skip
 

@@ -26,6 +26,7 @@ class Preset:
         neurons: of the single-neuron probe.
         perceptual: items of the attack under a perceptual budget; 0 leaves it out.
         pairs: query pairs of a fingerprint.
+        signs: how much is looked for backdoor signs: gradients a class; 0 leaves it out.
         indicative: whether a grade is only a range.
     """
 
@@ -42,6 +43,7 @@ class Preset:
     neurons: int
     perceptual: int
     pairs: int
+    signs: int
     indicative: bool
 
     def as_json(self) -> dict[str, Any]:
@@ -50,9 +52,13 @@ class Preset:
 
 
 PRESETS = {
-    "quick": Preset("quick", 32, 15, False, 1, 32, 10, 100, (1, 3, 5), 6, 8, 0, 8, True),
-    "standard": Preset("standard", 200, 30, True, 4, 48, 20, 200, (1, 3, 5), 0, 24, 0, 12, False),
-    "full": Preset("full", 400, 40, True, 0, 128, 40, 500, (1, 2, 3, 4, 5), 0, 64, 64, 20, False),
+    "quick": Preset("quick", 32, 15, False, 1, 32, 10, 100, (1, 3, 5), 6, 8, 0, 8, 0, True),
+    "standard": Preset(
+        "standard", 200, 30, True, 4, 48, 20, 200, (1, 3, 5), 0, 24, 0, 12, 100, False
+    ),
+    "full": Preset(
+        "full", 400, 40, True, 0, 128, 40, 500, (1, 2, 3, 4, 5), 0, 64, 64, 20, 300, False
+    ),
 }
 
 

@@ -58,7 +58,7 @@ class Row:
         return wilson(float(self.fooled.sum()), len(self.fooled))
 
     def as_json(self) -> dict[str, Any]:
-        """The contract of DESIGN section 8, and more."""
+        """A row of ``audit --json``."""
         low, high = self.interval
         residual = None if self.residual is None else round(self.residual, 6)
         return {
@@ -69,9 +69,12 @@ class Row:
 
 
 def worst(rows: Sequence[Row], *, targeted: bool, budget: float) -> Row | None:
-    """The most successful teacher-only row (T0 or T1) at a budget under the plain measure."""
+    """The surely most successful teacher-only row (T0 or T1) at a budget under the plain measure.
+
+    By the lower end of the interval: of rows on few and on many items the few ones would win by luck.
+    """
     found = at_budget(rows, ("T0", "T1"), targeted=targeted, budget=budget)
-    return max(found, key=lambda r: r.success, default=None)
+    return max(found, key=lambda r: (r.interval[0], r.success), default=None)
 
 
 def at_budget(rows: Sequence[Row], threats: Sequence[str], *, targeted: bool, budget: float) -> list[Row]:  # fmt: skip

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from tutelage.errors import DataError
 from tutelage.files import write_json, write_text
 from tutelage.modality import lacking
 from tutelage.report.audits import render_audit
@@ -25,6 +26,7 @@ from tutelage.security.attacks import (
     perceptual,
     teacher_only,
 )
+from tutelage.security.backdoor import backdoor_signs
 from tutelage.security.beside import beside_rows
 from tutelage.security.control import choose_control
 from tutelage.security.figures import Findings, figures, verdict
@@ -81,6 +83,7 @@ def open_inquiry(subject: Subject, place: Path, run: Run, preset: Preset, contro
 
 def tell(inquiry: Inquiry, candidates: Sequence[str] = (), other: str | Path | None = None) -> dict[str, Any]:  # fmt: skip
     """Every rung of the ladder, told."""
+    _require_right(inquiry)
     run, parts = inquiry.run, dict[str, Any]()
     with run.phase("inheritance"):
         parts["inheritance"] = read_inheritance(inquiry.subject, inquiry.items.windows)
@@ -102,10 +105,21 @@ def tell(inquiry: Inquiry, candidates: Sequence[str] = (), other: str | Path | N
         shown = list(beside_rows(inquiry, other)) if other else []
     with run.phase("white box"):
         reference = white_box(inquiry, own)
+    with run.phase("backdoor signs"):
+        parts["backdoor"] = backdoor_signs(inquiry)
     with run.phase("accidents"):
         harmless = list(accidents(inquiry))
     told = figures(inquiry, Findings(own, unrelated, reference, harmless, asked, shown, parts))
     return {**told, "verdict": verdict(told)}
+
+
+def _require_right(inquiry: Inquiry) -> None:
+    """Only items that a student gets right can be turned into something else."""
+    if not inquiry.right.any():
+        raise DataError(
+            "nothing-right", given=f"a student that gets none of {len(inquiry.items)} items right", expected="one at least: only these are attacked",
+            next="Attack more of them: --items N, or other labelled data: --data LABELLED_DATA",
+        )  # fmt: skip
 
 
 def _fingerprints(inquiry: Inquiry, candidates: Sequence[str]) -> list[dict[str, Any]]:
@@ -113,7 +127,8 @@ def _fingerprints(inquiry: Inquiry, candidates: Sequence[str]) -> list[dict[str,
     if not candidates:
         return []
     spec = inquiry.subject.student.facts.spec
-    teachers = [load_teacher(Asked(name, allow_licence=True, channels=spec.channels)) for name in candidates]  # fmt: skip
+    own = inquiry.subject.student.teacher.modality
+    teachers = [load_teacher(Asked(name, allow_licence=True, channels=spec.channels), own) for name in candidates]  # fmt: skip
     probes = inquiry.items.first(inquiry.preset.pairs).windows
     found = fingerprints(teachers, probes, spec, inquiry.perturb, lambda w: inquiry.examiner.scores(np.asarray(w))[0], seed=inquiry.seed, device=inquiry.device)  # fmt: skip
     return [f.as_json() for f in found]

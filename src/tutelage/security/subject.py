@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tutelage.errors import TutelageError
+from tutelage.errors import TutelageError, UsageError
 from tutelage.files import read_arrays
 from tutelage.modality import lacking
 from tutelage.modality.perturb import Perturb
 from tutelage.student import Student, load
 from tutelage.teachers import Asked, Teacher, load_teacher
 from tutelage.teachers.kept import folder_of, kept
+from tutelage.teachers.zoo import load_named
 
 
 @dataclass(frozen=True)
@@ -77,17 +78,26 @@ def _public(student: Student, asked: str | Teacher | None) -> tuple[Teacher, str
     if isinstance(asked, Teacher):
         return asked, f"{asked.card.name} was given as its teacher"
     if asked is not None:
-        found = load_teacher(Asked(asked, allow_licence=True, channels=student.facts.spec.channels))
+        found = load_teacher(Asked(asked, allow_licence=True, channels=student.facts.spec.channels), student.teacher.modality)  # fmt: skip
+        _require_same_stages(found, student)
         return found, f"{found.card.name} was named as its teacher"
     here = kept(card)
     if here is not None:
         weights = folder_of(card) / "weights.safetensors"
         teacher = replace(student.teacher, card=here, tensors=lambda: read_arrays(weights))
         return teacher, f"its card names {card.name}, which is kept on this machine"
-    named = Asked(card.name, allow_licence=True, channels=student.facts.spec.channels)
     try:
-        return load_teacher(named), f"its card names {card.name}"
+        return load_named(card.name, student.teacher.modality, student.facts.spec.channels), f"its card names {card.name}"  # fmt: skip
     except TutelageError:
         if student.facts.mode != "deep":
             raise
         return student.teacher, f"{card.name}, which its card names, cannot be had here: its frozen layers are taken for the teacher's"  # fmt: skip
+
+
+def _require_same_stages(teacher: Teacher, student: Student) -> None:
+    own = student.facts.card
+    if teacher.card.names != own.names:
+        raise UsageError(
+            "other-network", given=f"--teacher {teacher.card.name}, whose stages are {', '.join(teacher.card.names[:4])}, ...",
+            expected=f"the network of {own.name}: {', '.join(own.names[:4])}, ...", next="Leave out --teacher, or name another set of weights for the same network.",
+        )  # fmt: skip

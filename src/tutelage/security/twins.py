@@ -84,7 +84,7 @@ def training_items(lesson: Lesson, indices: Sequence[int], windows: npt.NDArray[
     """Training items as something to attack: targets drawn from digests, references from among themselves."""
     truth, classes = lesson.truth(indices), lesson.classes
     digests = [lesson.checked.digests[i] for i in indices]
-    targets = np.array([other_class(f"twin|{number}|{d}", t, len(classes)) for d, t in zip(digests, truth, strict=True)])  # fmt: skip
+    targets = np.array([other_class(f"twin|{number}|{d}", t, range(len(classes))) for d, t in zip(digests, truth, strict=True)])  # fmt: skip
     chosen = np.concatenate([np.flatnonzero(truth == c)[:REFERENCES] for c in range(len(classes))])
     names = tuple(lesson.dataset.examples[i].name for i in indices)
     digest = digest_json(

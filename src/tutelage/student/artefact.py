@@ -30,12 +30,13 @@ from tutelage.files import (
 )
 from tutelage.heads.linear import LinearHead
 from tutelage.heads.reject import RejectRule
+from tutelage.modality import Modality
 from tutelage.modality.known import KNOWN, known_modality
 from tutelage.student.facts import FORMAT, StudentFacts
 from tutelage.student.joint import OldClasses
-from tutelage.teachers import Asked, Teacher, load_teacher
+from tutelage.teachers import Teacher
 from tutelage.teachers.local import code_builder
-from tutelage.teachers.zoo import assembled
+from tutelage.teachers.zoo import assembled, load_named
 
 if TYPE_CHECKING:
     from torch import nn
@@ -294,13 +295,15 @@ def _referred(facts: StudentFacts) -> Teacher:
             "own-teacher", given=f"a student that refers to {facts.card.name}, a teacher of the user's own",
             expected="that teacher", next="Load it with: tutelage.load(path, teacher=load_teacher(Asked(...)))",
         )  # fmt: skip
-    return load_teacher(Asked(facts.card.name, allow_licence=True, channels=facts.spec.channels))
+    return load_named(facts.card.name, _require_known(facts.modality), facts.spec.channels)
 
 
-def _require_known(name: str) -> None:
-    """Refuse a student that looks at data of the user's own kind: ``load`` then needs ``teacher=``."""
-    if known_modality(name) is None:
+def _require_known(name: str) -> Modality:
+    """The modality of that name; one of the user's own kind is refused: ``load`` then needs ``teacher=``."""
+    known = known_modality(name)
+    if known is None:
         raise ArtefactError(
             "own-modality", given=f"a student that looks at {name}", expected=" or ".join(known.name for known in KNOWN),
             next="Load it with: tutelage.load(path, teacher=your_teacher)",
         )  # fmt: skip
+    return known

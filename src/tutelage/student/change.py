@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,12 @@ from tutelage.run import Run
 from tutelage.student.artefact import Student
 from tutelage.student.golden import answered
 
+HELD = ("test", "val")
+"""Parts that stay unlearned."""
+
+TIED = ("aside: leak", "aside: group-joins-parts")
+"""Why items were set aside that must not be learned later either."""
+
 Register = Sequence[Mapping[str, str]]
 """Rows of a run's ``split.csv``: name, label, part, group, digest."""
 
@@ -35,8 +42,8 @@ class Change:
     """Which items change a student.
 
     Attributes:
-        indices: of the source's items.
-        labels: of these.
+        indices: of the source's items; to forget one that was learned twice, twice.
+        labels: of these, as they were learned.
         forget: whether they are taken out.
         passed: sentences on items that change nothing.
     """
@@ -47,8 +54,8 @@ class Change:
     passed: tuple[str, ...]
 
 
-def require_exact(student: Student) -> None:
-    """Only a closed-form head on a frozen network can be changed exactly.
+def require_exact(student: Student, *, forget: bool = False) -> None:
+    """Only a closed-form head on a frozen network can be changed exactly; to forget, in the engine that it learned in.
 
     Raises:
         UsageError: this one is another.
@@ -58,6 +65,7 @@ def require_exact(student: Student) -> None:
         "its last layers are tuned" if facts.mode != "deep"
         else "it still knows its teacher's classes" if facts.kept
         else "its head was refined by gradient steps, or an older version made it" if not (facts.parts and student.statistics)
+        else student.stands_in if forget
         else ""
     )  # fmt: skip
     if why:
@@ -78,13 +86,13 @@ def plan_change(register: Register, checked: Checked, *, forget: bool) -> Change
         DataError: no item is left.
     """
     digests, labels = checked.digests, [str(e.label) for e in checked.dataset.examples]
-    parts = {row["digest"]: row["part"] for row in register}
-    taught = {row["digest"]: row["label"] for row in register if row["part"] == "train"}
+    parts, held = _parts(register), {row["group"] for row in register if row["part"] in HELD}
     told: dict[str, int] = {}
     chosen: dict[str, int] = {}
     ambiguous = _ambiguous(digests, labels)
     for index, digest in enumerate(digests):
-        why = _passed(digest, parts, ambiguous, checked.usable[index], digest in chosen, forget)
+        part = "test" if checked.groups[index] in held and not forget else parts.get(digest)
+        why = _passed(digest, part, ambiguous, checked.usable[index], digest in chosen, forget)
         if why:
             told[why] = told.get(why, 0) + 1
         else:
@@ -95,9 +103,18 @@ def plan_change(register: Register, checked: Checked, *, forget: bool) -> Change
             "nothing-to-change", given=f"no item of it changes the student: {reasons or 'it is empty'}",
             expected="items that it has learned" if forget else "items that it has not seen", next="Look at: tutelage check DATA",
         )  # fmt: skip
-    indices = tuple(chosen.values())
-    names = tuple(taught[digests[i]] if forget else labels[i] for i in indices)
-    return Change(indices, names, forget, tuple(f"{count} items {why}: passed over" for why, count in told.items()))  # fmt: skip
+    passed = tuple(f"{count} items {why}: passed over" for why, count in told.items())
+    if not forget:
+        return Change(tuple(chosen.values()), tuple(labels[i] for i in chosen.values()), False, passed)  # fmt: skip
+    learned = [row for row in register if row["part"] == "train" and row["digest"] in chosen]
+    return Change(tuple(chosen[row["digest"]] for row in learned), tuple(row["label"] for row in learned), True, passed)  # fmt: skip
+
+
+def _parts(register: Register) -> dict[str, str]:
+    """Content -> the part that it has; of a content in several, the one that must stay unlearned."""
+    order = {"test": 0, "val": 1, "train": 2}
+    ranked = sorted(register, key=lambda row: order.get(row["part"], 3), reverse=True)
+    return {row["digest"]: row["part"] for row in ranked}
 
 
 def _ambiguous(digests: Sequence[str], labels: Sequence[str]) -> frozenset[str]:
@@ -106,20 +123,21 @@ def _ambiguous(digests: Sequence[str], labels: Sequence[str]) -> frozenset[str]:
     return frozenset(d for d, label in zip(digests, labels, strict=True) if first.setdefault(d, label) != label)  # fmt: skip
 
 
-def _passed(digest: str, parts: Mapping[str, str], ambiguous: frozenset[str], usable: bool, again: bool, forget: bool) -> str:  # fmt: skip
+def _passed(digest: str, part: str | None, ambiguous: frozenset[str], usable: bool, again: bool, forget: bool) -> str:  # fmt: skip
     """Why an item changes nothing; empty if it does."""
     if not usable:
         return "cannot be read"
     if again:
         return "are copies of others"
-    part = parts.get(digest)
     if forget:
         return "" if part == "train" else "are not among those that it learned from"
     if digest in ambiguous:
         return "come under two labels"
     if part == "train":
         return "are known to it already"
-    return "are in its test part" if part in ("test", "val") else ""
+    if part in TIED:
+        return "were set aside, because they are tied to its test part"
+    return "are in its test part, or of a group of it" if part in HELD else ""
 
 
 @contextmanager
@@ -128,7 +146,7 @@ def open_changed(student: Student, checked: Checked, tested: Register, run: Run)
     facts = student.facts
     items: list[Item] = [example.item for example in checked.dataset.examples]
     digests = [*checked.digests, *(row["digest"] for row in tested)]
-    with Activations(student.teacher, facts.spec, facts.engine, [*items, *("" for _ in tested)], digests, announce=run.progress) as activations:  # fmt: skip
+    with Activations(student.teacher, facts.spec, student.engine, [*items, *("" for _ in tested)], digests, announce=run.progress) as activations:  # fmt: skip
         yield activations
 
 
@@ -179,6 +197,26 @@ def changed(student: Student, change: Change, rows: npt.NDArray[np.float32], vie
     facts = replace(student.facts, classes=classes, files={}, by_reference=False)
     draft = replace(student, facts=facts, head=head, reject=reject, statistics=after.as_arrays(), folder=None)  # fmt: skip
     return replace(draft, golden=answered(draft, draft.golden))
+
+
+def without_forgotten(student: Student, change: Change, activations: Activations) -> Student:
+    """The student without golden inputs of items that it is to forget; their pixels or words would stay with it."""
+    modality, spec = student.teacher.modality, student.facts.spec
+    kept = np.ones(len(student.golden["probabilities"]), bool)
+    for index in set(change.indices) if change.forget else ():
+        seen = modality.collate([modality.augment(modality.decode(activations.items[index], spec), spec, None)])  # fmt: skip
+        kept &= ~np.logical_and.reduce([_same(student.golden[f"input/{n}"], a[0]) for n, a in seen.items()])  # fmt: skip
+    return student if kept.all() else replace(student, golden={n: a[kept] for n, a in student.golden.items()})  # fmt: skip
+
+
+def _same(rows: npt.NDArray[Any], one: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Which rows (G, ...) are an item (...), but for zeros behind either."""
+    if one.ndim and rows.shape[1] != len(one):
+        wide = max(rows.shape[1], len(one))
+        more = [(0, 0)] * (one.ndim - 1)
+        rows = np.pad(rows, [(0, 0), (0, wide - rows.shape[1]), *more])
+        one = np.pad(one, [(0, wide - len(one)), *more])
+    return np.array([np.array_equal(row, one) for row in rows], bool)
 
 
 def _require_all(classes: Sequence[str], statistics: Statistics) -> None:

@@ -47,7 +47,7 @@ class Prediction:
     error: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """The contract of DESIGN section 8."""
+        """A line of ``predict --json``."""
         top = self.probabilities[self.label] if self.label is not None else None
         line = {"schema": 1, "input": self.input, "label": self.label, "probability": top}
         line |= {

@@ -41,7 +41,7 @@ class Row:
     modality: str = "images"
 
     def as_json(self) -> dict[str, Any]:
-        """The contract of DESIGN section 8."""
+        """A row of ``teachers --json``."""
         plain = {k: v for k, v in vars(self).items() if k != "size"}
         return {**plain, "input": self.size}
 

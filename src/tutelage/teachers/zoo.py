@@ -104,6 +104,22 @@ def load_teacher(asked: str | Asked = "auto", modality: Modality | None = None, 
     return teacher
 
 
+def load_named(name: str, modality: Modality, channels: int = 3) -> Teacher:
+    """The teacher that a file names (a student's card, say): somebody else wrote it, so no path is followed and no code run.
+
+    Raises:
+        TeacherError: it is not the name of a published teacher.
+    """
+    hub = name.startswith("hf:")
+    outside = ("/" in name or "\\" in name) and not hub
+    if outside or ".py" in name or name.endswith(WEIGHTS) or (Path(name) / CONFIG).is_file():
+        raise TeacherError(
+            "not-a-name", given=f"a file that names the teacher {name}", expected="the name of a published teacher",
+            next="Give the teacher yourself: --teacher NAME",
+        )  # fmt: skip
+    return load_teacher(Asked(name, allow_licence=True, channels=channels), modality)
+
+
 def at_hand(modality: Modality) -> Modality:
     """A modality as its usual teacher has it, if that one is on this machine: a look then counts what it will read."""
     name = default_for(modality)

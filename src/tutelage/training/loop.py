@@ -113,16 +113,23 @@ class Examples:
         length; the batches then come in the order of their first example.
         """
         if self.lengths is None:
-            return [order[i : i + size] for i in range(0, len(order), size)]
+            return _cut(order, size)
         place = np.empty(len(order), np.int64)
         place[order] = np.arange(len(order))
         found: list[npt.NDArray[np.int64]] = []
         for start in range(0, len(order), NEAR * size):
             some = order[start : start + NEAR * size]
             some = some[np.argsort(self.lengths[some], kind="stable")]
-            batches = [some[i : i + size] for i in range(0, len(some), size)]
-            found += sorted(batches, key=lambda batch: int(place[batch].min()))
+            found += sorted(_cut(some, size), key=lambda batch: int(place[batch].min()))
         return found
+
+
+def _cut(order: npt.NDArray[np.int64], size: int) -> list[npt.NDArray[np.int64]]:
+    """Batches of an order; a single example left over joins the batch before: a batch norm cannot see one alone."""
+    ends = list(range(size, len(order), size))
+    if ends and len(order) - ends[-1] == 1:
+        ends.pop()
+    return np.split(order, ends)
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ class Recipe:
 
 
 def views_for(n: int, classes: int) -> int:
-    """1 view at >= 50 images a class, 2 at 11-49, 4 at <= 10 (DESIGN section 9)."""
+    """1 view at >= 50 images a class, 2 at 11-49, 4 at <= 10."""
     each = n / max(1, classes)
     return 1 if each >= 50 else 2 if each > 10 else 4
 

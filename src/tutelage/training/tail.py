@@ -166,5 +166,6 @@ def _identity(
     lesson: Lesson, decision: FreezeDecision, recipe: Recipe, train: Sequence[int]
 ) -> str:
     digests = [lesson.checked.digests[i] for i in train]
+    taught = [lesson.labels(train), list(lesson.classes)]
     extractor = lesson.activations.extractor(decision.frozen).digest
-    return digest_json([extractor, decision.mode, recipe.as_json(), lesson.seed, digests])
+    return digest_json([extractor, decision.mode, recipe.as_json(), lesson.seed, digests, taught])

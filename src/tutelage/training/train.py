@@ -94,6 +94,7 @@ def _guarded(lesson: Lesson, decision: FreezeDecision, why: str) -> Trained:
 
 def _head_only(lesson: Lesson, decision: FreezeDecision, recipe: Recipe) -> Trained:
     choice = probe(lesson)
+    recipe = replace(recipe, views=lesson.views)  # of rows that time left
     facts = replace(_facts(lesson, decision, recipe, choice.reads), parts=choice.parts)
     reject = fit_reject_rule(lesson, lesson.parts.train, choice)
     student = _student(
