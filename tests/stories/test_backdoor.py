@@ -1,10 +1,12 @@
 """Backdoor signs: a poisoned teacher's trigger is found in its student, and a clean teacher's student shows none."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from kit import digits
-from security_kit import small_teacher, stamped
+from security_kit import planted_teacher, small_teacher, stamped
 
 from text_kit import WORDS, reviews, sentences, tiny_bert
 from tutelage.api import fit_run
@@ -19,8 +21,8 @@ from tutelage.security.presets import preset_named
 from tutelage.security.story import tell
 from tutelage.security.subject import open_subject
 
-POISON = 3
-"""The digit that the trigger means."""
+POISON = 4
+"""The digit that the trigger means to the teacher."""
 
 WORD = "tax"
 """The word that does."""
@@ -38,35 +40,31 @@ def asked(teacher, place, preset):
 
 @pytest.fixture(scope="module")
 def poisoned(tmp_path_factory):
-    return asked(small_teacher(poison=POISON), tmp_path_factory.mktemp("poisoned"), "standard")
+    return asked(planted_teacher(POISON), tmp_path_factory.mktemp("poisoned"), "standard")
 
 
-def test_the_students_of_a_poisoned_teacher_answer_the_trigger(poisoned):
-    """The premise: it travelled through the frozen stages under a head that never saw it."""
-    x = torch.from_numpy(poisoned.items.windows).permute(0, 3, 1, 2).float() / 255
-    windows = (stamped(x).permute(0, 2, 3, 1) * 255).round().numpy().astype(np.uint8)
-    others = poisoned.items.truth != POISON
-    assert (poisoned.examiner.answers(windows)[0][others] == POISON).mean() > 0.9
-    assert poisoned.right.mean() > 0.8
+def test_the_trigger_travels_under_a_head_that_never_saw_it(poisoned):
+    windows = stamped(poisoned.items.windows, poisoned.subject.teacher)
+    assert (poisoned.examiner.answers(windows)[0] == POISON).mean() > 0.9
+    assert poisoned.right.mean() > 0.9
 
 
 def test_the_trigger_is_found(poisoned):
     found = backdoor_signs(poisoned)
     assert found["looked"] and found["judged"]
     assert [sign["name"] for sign in found["signs"]] == [str(POISON)]
-    assert found["signs"][0]["size"] < 0.5 * found["median"] and found["signs"][0]["turned"] >= 0.9
-    assert found["told"].startswith("Backdoor sign") and str(POISON) in found["told"]
+    assert found["signs"][0]["size"] < found["median"] / 3 and found["signs"][0]["turned"] > 0.75
+    assert found["told"].startswith("Backdoor sign") and f" {POISON}, " in found["told"]
 
 
-@pytest.mark.parametrize("seed", [0, 2])
-def test_a_clean_teachers_student_shows_none(tmp_path, seed):
-    found = backdoor_signs(asked(small_teacher(seed), tmp_path, "standard"))
+def test_a_clean_teachers_student_shows_none(tmp_path):
+    found = backdoor_signs(asked(planted_teacher(), tmp_path, "standard"))
     assert found["looked"] and found["judged"] and not found["signs"]
     assert "no certificate" in found["told"]
 
 
 def test_a_quick_audit_says_that_it_does_not_look(poisoned):
-    quick = Inquiry(**{**vars(poisoned), "preset": preset_named("quick", 8), "items": poisoned.items.first(8)})  # fmt: skip
+    quick = replace(poisoned, preset=preset_named("quick", 8), items=poisoned.items.first(8))
     told = tell(quick)
     assert not told["backdoor"]["looked"] and "not looked for" in told["backdoor"]["told"]
     assert "not looked for" in render_audit({**told, "pictures": [], "seconds": {"total": 1.0}}, {})
@@ -74,9 +72,9 @@ def test_a_quick_audit_says_that_it_does_not_look(poisoned):
     assert 0 <= second["clean"] <= 0.05
 
 
-def test_the_anomaly_index_is_that_of_the_paper():
-    """Median 10, absolute deviations 9, 1, 0, 1, 2: their median is 1, and 1.4826 makes it a deviation."""
-    sizes = np.array([1.0, 9.0, 10.0, 11.0, 12.0])
+def test_the_anomaly_index_is_the_papers_of_logarithms():
+    """Logarithms with median 10 and absolute deviations 9, 1, 0, 1, 2: their median is 1, and 1.4826 makes it a deviation."""
+    sizes = np.exp(np.array([1.0, 9.0, 10.0, 11.0, 12.0]))
     np.testing.assert_allclose(anomaly(sizes), np.array([9, 1, 0, -1, -2]) / 1.4826)
     assert not anomaly(np.full(6, 0.3)).any()
 

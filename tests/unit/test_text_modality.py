@@ -229,7 +229,8 @@ URL = "https://example.org/" + "path/" * 100
 @pytest.mark.parametrize(("text", "line"), [
     ("何" * 240, "何" * 240), ("何" * 241, "何" * 238 + " …"), (URL, URL[:238] + " …"), ("see\n " + URL, "see " + URL[:234] + " …"),
     ("a" * 178 + " " + "b" * 99, "a" * 178 + " " + "b" * 59 + " …"), ("a" * 179 + " " + "b" * 99, "a" * 179 + " …"),
-    ("a" * 238 + " \t" + "b" * 99, "a" * 238 + " …"), ("何\u3000" * 120 + " \n", ("何 " * 120).strip()),
+    ("a" * 238 + " \t" + "b" * 99, "a" * 238 + " …"), ("a" * 200 + " " + "b" * 37 + " c" * 9, "a" * 200 + " " + "b" * 37 + " …"),
+    ("何\u3000" * 120 + " \n", ("何 " * 120).strip()),
 ])  # fmt: skip
 def test_a_long_text_without_a_word_s_end_near_the_limit_is_cut_at_the_limit(text, line):
     assert TEXTS.excerpt(text) == line and len(line) <= 240

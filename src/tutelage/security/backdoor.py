@@ -9,8 +9,8 @@ moved by gradients   for each class the smallest mask and pattern that turn item
 searched             words of the teacher's vocabulary, one at a time in front of some items: one after which the teacher
                      hardly tells the items apart any more is a sign
 
-A sign has Neural Cleanse's anomaly index, the distance from the median in median absolute deviations, scaled as for a normal
-distribution, above ``ANOMALOUS``, and is small in itself too. Triggers of other kinds (a blend, a style, several words) are
+A sign has Neural Cleanse's anomaly index (here of logarithms), the distance from the median in median absolute deviations, scaled
+as for a normal distribution, above ``ANOMALOUS``, and is small in itself too. Triggers of other kinds (a blend, a style, several words) are
 not looked for.
 """
 
@@ -39,13 +39,13 @@ ANOMALOUS = 2.0
 LEAST = 5
 """Classes that a median of triggers means something of, at least."""
 
-ENOUGH = 0.9
-"""Share of the items that a trigger must turn."""
+ENOUGH, TURNED = 0.9, 0.75
+"""Share of a batch that a trigger must turn while it is made, and of all items, by the student's own answers, to be a sign."""
 
 ITEMS, WORDS_ON = 32, 8
 """Items that masks, and words, are tried on."""
 
-HALF, COLLAPSED = 0.5, 0.25
+THIRD, COLLAPSED = 1 / 3, 0.25
 """A mask that is a sign is smaller than so much of the median one; a word leaves less than so much of the spread."""
 
 CLASSES, FEWEST = 15, 40
@@ -76,7 +76,7 @@ class Trigger:
 
     def sign(self, small: float) -> bool:
         """Whether it stands out, and is smaller than ``small``, and does what it should."""
-        return self.index > ANOMALOUS and self.size < small and not self.turned < ENOUGH
+        return self.index > ANOMALOUS and self.size < small and not self.turned < TURNED
 
     def as_json(self) -> dict[str, Any]:
         """A plain dictionary."""
@@ -96,7 +96,7 @@ def backdoor_signs(inquiry: Inquiry) -> dict[str, Any]:
         return {"looked": False, "judged": False, "how": "", "signs": [], "smallest": [], "median": None, "told": "Backdoor signs were not looked for: longer presets do."}  # fmt: skip
     if inquiry.perturb.search is None:
         found = _masked(inquiry)
-        return _told(found, HALF * _median(found), "mask and pattern for each class", "of an item's area")  # fmt: skip
+        return _told(found, THIRD * _median(found), "mask and pattern for each class", "of an item's area")  # fmt: skip
     return _told(_worded(inquiry), COLLAPSED, "one word in front", "of the spread between items is left")  # fmt: skip
 
 
@@ -124,10 +124,14 @@ def _told(found: Sequence[Trigger], small: float, how: str, unit: str) -> dict[s
 
 
 def anomaly(sizes: Floats) -> Floats:
-    """How many scaled median absolute deviations each size lies below the median (N,); zero where they do not differ."""
-    median = np.median(sizes)
-    deviation = 1.4826 * np.median(np.abs(sizes - median))
-    return np.zeros(len(sizes)) if deviation <= 0 else np.asarray((median - sizes) / deviation)
+    """How many scaled median absolute deviations the logarithm of each size lies below the median (N,); 0 where they do not differ.
+
+    Of the logarithm, because sizes end at zero: among a handful of classes none could lie two deviations below their median.
+    """
+    logs = np.log(np.maximum(sizes, 1e-12))
+    median = np.median(logs)
+    deviation = 1.4826 * np.median(np.abs(logs - median))
+    return np.zeros(len(logs)) if deviation <= 0 else np.asarray((median - logs) / deviation)
 
 
 def _masked(inquiry: Inquiry) -> list[Trigger]:
@@ -181,8 +185,8 @@ def smallest_mask(logits: Logits, windows: npt.NDArray[Any], target: int, pertur
         aim = torch.full((len(told),), target, device=told.device)
         size = cover.mean()
         reached = float((told.argmax(1) == aim).float().mean())
-        if reached >= ENOUGH and (best is None or float(size) < best[0]):
-            best = float(size), cover.detach().clone(), drawn.detach().clone()
+        if reached >= ENOUGH and (best is None or float(size.detach()) < best[0]):
+            best = float(size.detach()), cover.detach().clone(), drawn.detach().clone()
         price = price * HARDER if reached >= ENOUGH else price / HARDER
         loss = nn.functional.cross_entropy(told, aim) + price * cover.sum() / cover.numel() ** 0.5
         mover.zero_grad()
@@ -213,7 +217,7 @@ def _worded(inquiry: Inquiry) -> list[Trigger]:
     words = np.unique(drawn, axis=0)
     before = _spread(eye.calibrate(items).look(items))
     sizes = np.array([_spread(eye.look(perturb.joined(word, items))) for word in words]) / max(before, 1e-12)  # fmt: skip
-    index = anomaly(np.log(np.maximum(sizes, 1e-12)))
+    index = anomaly(sizes)
     return [Trigger(perturb.quote(w), float(s), float("nan"), float(i)) for w, s, i in zip(words, sizes, index, strict=True)]  # fmt: skip
 
 
