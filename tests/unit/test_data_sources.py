@@ -302,3 +302,11 @@ def test_what_to_predict(tmp_path):
     (tmp_path / "bare").mkdir()
     with pytest.raises(DataError):
         names(tmp_path / "bare")
+
+
+def test_every_row_of_a_table_is_asked_about_an_empty_one_too(tmp_path):
+    """A line an input: answers stay beside their rows."""
+    (tmp_path / "t.csv").write_text("path,note\na.png,1\n,2\nNA,3\nb.png,4\n", encoding="utf-8")
+    found = open_unlabelled([tmp_path / "t.csv"], IMAGES)
+    assert [e.name for e in found] == ["a.png", "row 2", "row 3", "b.png"]
+    assert not found[1].item.exists() and found[3].item == tmp_path / "b.png"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import sys
-import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -143,11 +142,18 @@ def _table(found: Iterable[Any]) -> int:
         if why:
             note = f"{note} {escape(why.picture.name)}".strip()
             homes[why.picture.parent] = None
-        told = escape(textwrap.shorten(p.input, 200))
-        table.add_row(told, escape(p.label), percent(p.probabilities[p.label]), note)
+        table.add_row(
+            escape(_short(p.input)), escape(p.label), percent(p.probabilities[p.label]), note
+        )
 
     code = _each(found, tell)
     console().print(table)
     for home in homes:
         console().print(f"pictures: {escape(str(home))}")
     return code
+
+
+def _short(name: str, longest: int = 200) -> str:
+    """An input on one line, cut where it is long: also one without spaces."""
+    line = " ".join(name.split())
+    return line if len(line) <= longest else f"{line[:longest]} …"

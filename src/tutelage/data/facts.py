@@ -19,7 +19,7 @@ from tutelage.errors import TrainingError
 from tutelage.files import digest_bytes, lock
 from tutelage.modality import Facts, Fingerprint
 
-VERSION = "2"
+VERSION = "3"
 """Part of every key: raised when a checker learns to see something else."""
 
 _FLUSH, _LARGEST = 256, 1 << 28

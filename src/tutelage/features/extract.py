@@ -34,7 +34,7 @@ from tutelage.teachers.cuts import tapped
 if TYPE_CHECKING:
     from torch import nn
 
-EXTRACTOR = 3
+EXTRACTOR = 4
 """Raised whenever the same inputs would give other activations."""
 
 SHARD_BYTES = 16 * 2**20
