@@ -54,7 +54,7 @@ def test_the_trigger_is_found(poisoned):
     assert found["looked"] and found["judged"]
     assert [sign["name"] for sign in found["signs"]] == [str(POISON)]
     assert found["signs"][0]["size"] < found["median"] / 3 and found["signs"][0]["turned"] > 0.75
-    assert found["told"].startswith("Backdoor sign") and f" {POISON}, " in found["told"]
+    assert found["told"].startswith("Backdoor sign") and f" {POISON} with " in found["told"]
 
 
 def test_a_clean_teachers_student_shows_none(tmp_path):

@@ -110,7 +110,7 @@ def _told(found: Sequence[Trigger], small: float, how: str, unit: str) -> dict[s
     smallest = sorted(found, key=lambda t: t.size)[:5]
     if signs:
         sentence = (
-            f"Backdoor sign ({how}): {signs[0].name}, {signs[0].size:.1%} {unit}, {median:.1%} in the median (anomaly index {signs[0].index:.1f}). "
+            f"Backdoor sign ({how}): {signs[0].name} with {signs[0].size:.1%} {unit}, against {median:.1%} in the median (anomaly index {signs[0].index:.1f}). "
             "Ask where this teacher comes from."
         )  # fmt: skip
     elif judged:
