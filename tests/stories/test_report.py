@@ -146,6 +146,7 @@ def test_runs_side_by_side_are_compared_on_the_same_items(fits, pages):
     assert [run["run"] for run in told["runs"]] == [str(fits[1]), str(fits[2])] and not told[
         "warnings"
     ]
+    assert told["pairs"][0]["p"] is not None
     assert len(told["pairs"]) == 1 and told["pairs"][0]["low"] <= told["pairs"][0]["points"] <= told["pairs"][0]["high"]  # fmt: skip
 
 

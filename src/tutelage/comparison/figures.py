@@ -63,9 +63,14 @@ def bench(plan: Plan, attempts: Sequence[Attempt]) -> Bench:
             next="See what is wrong with: tutelage check DATA",
         )  # fmt: skip
     correct = {mode: _judged([a for a in whole if a.arm == mode], names) for mode in plan.modes}
+    return Bench(correct, _groups(plan, names))
+
+
+def _groups(plan: Plan, names: Sequence[str]) -> tuple[str, ...] | None:
+    """The group of each item; None if none has a companion in its group."""
     known = {row["name"]: row["group"] for row in split_rows(plan.original.folder)}
     groups = tuple(known[name] for name in names)
-    return Bench(correct, groups if len(set(groups)) < len(groups) else None)
+    return groups if len(set(groups)) < len(groups) else None
 
 
 def _judged(attempts: Sequence[Attempt], names: Sequence[str]) -> npt.NDArray[np.bool_]:
@@ -167,15 +172,16 @@ def _saved(plan: Plan, attempts: Sequence[Attempt], board: Bench, student: Mode 
     shares = sorted({attempt.share for attempt in scratch})
     at = {share: [a for a in scratch if a.share == share] for share in shares}
     names = sorted(set.intersection(*(set(attempt.judged) for attempt in attempts)))
-    known = [_error(_judged(group, names)) for group in at.values()]
+    groups = _groups(plan, names)
+    known = [_error(_judged(group, names), groups) for group in at.values()]
     sizes = [round(np.mean([a.results["split"]["train"] for a in group])) for group in at.values()]
-    own = _error(_judged([a for a in attempts if a.arm == student], names))
+    own = _error(_judged([a for a in attempts if a.arm == student], names), groups)
     return data_saved(sizes, [e for e, _ in known], [d for _, d in known], own)
 
 
-def _error(correct: npt.NDArray[np.bool_]) -> tuple[float, float]:
+def _error(correct: npt.NDArray[np.bool_], groups: Sequence[str] | None) -> tuple[float, float]:
     """Mean error with its standard error, from the width of its interval."""
-    accuracy, low, high = mean_accuracy(correct)
+    accuracy, low, high = mean_accuracy(correct, groups)
     return 1 - accuracy, (high - low) / (2 * Z95)
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from tutelage.errors import ArtefactError, UsageError
-from tutelage.evaluation.compare import mcnemar, paired_difference
-from tutelage.files import read_json, write_json, write_text
+from tutelage.evaluation.compare import mcnemar
+from tutelage.evaluation.crossed import mean_gain
+from tutelage.files import read_csv, read_json, write_json, write_text
 from tutelage.report import charts
 from tutelage.report.items import read_items
 from tutelage.report.page import page, render
@@ -95,7 +96,7 @@ def side_by_side(folders: Sequence[Path], fits: Sequence[Mapping[str, Any]]) -> 
     """A row a run, and each pair on the items that both were tested on.
 
     Returns:
-        ``runs``; ``pairs`` of ``a, b, points, low, high, p`` (exact McNemar); ``warnings``.
+        ``runs``; ``pairs`` of ``a, b, points, low, high, p`` (exact McNemar; None where items go together in groups); ``warnings``.
     """
     rows = [_row(folder, fit) for folder, fit in zip(folders, fits, strict=True)]
     items = [read_items(folder) for folder in folders]
@@ -105,11 +106,21 @@ def side_by_side(folders: Sequence[Path], fits: Sequence[Mapping[str, Any]]) -> 
         if len(names) < len(a) or len(names) < len(b):
             warnings.append(f"{rows[i]['name']} and {rows[j]['name']} were not tested on the same items ({len(names)} in common): they are not compared in pairs")  # fmt: skip
         elif names:
-            right = [[items[k][name] for name in names] for k in (i, j)]
-            points, low, high = (100 * value for value in paired_difference(*right))
-            p = mcnemar(*right).two_sided
+            right, groups = (
+                [[items[k][name] for name in names] for k in (i, j)],
+                _groups(folders[i], names),
+            )
+            points, low, high = (100 * value for value in mean_gain(right[:1], right[1:], groups))
+            p = mcnemar(*right).two_sided if groups is None else None
             pairs.append({"a": rows[i]["name"], "b": rows[j]["name"], "points": points, "low": low, "high": high, "p": p})  # fmt: skip
     return {"runs": rows, "pairs": pairs, "warnings": warnings}
+
+
+def _groups(folder: Path, names: Sequence[str]) -> list[str] | None:
+    """What group each of some items is of (copies, ``--group-by``); None where each is alone."""
+    known = {row["name"]: row["group"] for row in read_csv(folder / "split.csv")}
+    found = [known.get(name, name) for name in names]
+    return found if len(set(found)) < len(found) else None
 
 
 def _row(folder: Path, fit: Mapping[str, Any]) -> dict[str, Any]:
