@@ -21,8 +21,9 @@ from tutelage.run import Listener, open_run, reopen_run, silent
 from tutelage.student import Student, load
 from tutelage.student.predict import Prediction, evaluate_on
 from tutelage.teachers import Teacher, teacher_from_module
+from tutelage.teachers.permission import remember
 from tutelage.teachers.zoo import at_hand
-from tutelage.training import FitOptions
+from tutelage.training import FitOptions, read_options
 
 if TYPE_CHECKING:
     from tutelage.viewing.explain import Explanation
@@ -148,7 +149,7 @@ def resume_run(folder: str | Path, *, listener: Listener = silent, teacher: Teac
             "no-source", given="a run whose data came from Python", expected="a run on a path",
             next="Call fit again with the same data: what was extracted is in the cache.",
         )  # fmt: skip
-    return tell_story(args["source"], None, FitOptions(**args["options"]), run, teacher)
+    return tell_story(args["source"], None, read_options(args["options"]), run, teacher)
 
 
 def change_run(parent: str | Path, source: Any, labels: Sequence[str] | None = None, *, forget: bool = False, out: str | Path = "runs", listener: Listener = silent) -> Fitted:  # fmt: skip
@@ -450,4 +451,5 @@ def _options(**dials: Any) -> FitOptions:
             "no-such-dial", given=", ".join(unknown), expected="some of " + ", ".join(sorted(known)),
             next="Remove it, or correct its spelling.",
         )  # fmt: skip
+    remember(dials.get("teacher"), dials.get("teachers"))
     return FitOptions(**dials)

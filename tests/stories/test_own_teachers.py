@@ -19,6 +19,7 @@ from tutelage.api import fit_run
 from tutelage.errors import ArtefactError, UsageError
 from tutelage.modality import InputSpec
 from tutelage.teachers import Asked, load_teacher, teacher_from_module
+from tutelage.teachers.permission import remember, require_named
 
 MY_NET = Path(__file__).parent / "my_net.py"
 
@@ -264,3 +265,22 @@ def test_teachers_are_filtered():
         4.65e6, rel=0.01
     )  # timm's results table
     assert "efficientnet_lite0" in [r["name"] for r in told("teachers", "--cached")["teachers"]]
+
+
+def test_a_received_run_does_not_run_code_that_nobody_named_here(photos, tmp_path, monkeypatch):
+    """Its args.json may name a file beside it; what was named to ``fit`` on this machine is run again."""
+    fitted = told("fit", photos, "--mode", "deep", "--out", tmp_path, "--time-limit", "20s")
+    code = tmp_path / "evil.py"
+    code.write_text(MY_NET.read_text() + f"\nopen({str(tmp_path / 'ran')!r}, 'w').close()\n")
+    args = json.loads((Path(fitted["run"]) / "args.json").read_text())
+    args["options"]["teacher"] = f"{code}:build"
+    (Path(fitted["run"]) / "args.json").write_text(json.dumps(args))
+    for verb in ("compare", "harden", "view"):
+        done = run(verb, fitted["run"], "--out", tmp_path, check=False)
+        assert done.returncode == 2 and "was not named on this machine" in done.stderr, verb
+    assert not (tmp_path / "ran").exists()
+    remember(f"x,{code}")
+    require_named(f"{code}:build", "auto")
+    code.write_text("changed")
+    with pytest.raises(UsageError, match="as it is now"):
+        require_named(f"{code}:build")

@@ -10,7 +10,7 @@ from typing import Any, cast
 from tutelage.errors import ArtefactError, DataError, UsageError
 from tutelage.files import read_csv, read_json
 from tutelage.network.decision import Mode
-from tutelage.training import FitOptions
+from tutelage.training import FitOptions, read_options
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def read_original(folder: Path) -> Original:
     results, told = read_json(folder / "results.json"), read_json(folder / "student/lineage.json")
     _usable(args, results, folder)
     return Original(
-        folder.absolute(), args["source"], FitOptions(**args["options"]), results,
+        folder.absolute(), args["source"], read_options(args["options"]), results,
         told["teacher"]["digest"], told["teacher"]["source"].startswith("python"),
     )  # fmt: skip
 

@@ -1,7 +1,7 @@
 """Head first, then tail: recipe (numbers by rule), loop (yields records), train (the student)."""
 
 from tutelage.training.lesson import Chosen, Lesson, fetching, open_facts, open_lesson
-from tutelage.training.options import FitOptions, require
+from tutelage.training.options import FitOptions, read_options, require
 from tutelage.training.train import Trained, train
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "fetching",
     "open_facts",
     "open_lesson",
+    "read_options",
     "require",
     "train",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from tutelage.errors import DataError, UsageError
 from tutelage.features.choice import named
 from tutelage.run import Run
 from tutelage.teachers import Asked
+from tutelage.teachers.permission import require_named
 
 RANK = 8
 """Width of LoRA's narrow maps."""
@@ -101,6 +103,16 @@ class FitOptions:
     def deadline(self, run: Run) -> float:
         """When the work must have ended, on the clock of ``time.monotonic``; some is kept to finish in."""
         return math.inf if self.time_limit is None else run.started + (1 - FINISH) * self.time_limit
+
+
+def read_options(told: Mapping[str, Any]) -> FitOptions:
+    """Options as a run's ``args.json`` has them; see ``teachers.permission``.
+
+    Raises:
+        UsageError: they name code that nobody named on this machine.
+    """
+    require_named(told.get("teacher"), told.get("teachers"))
+    return FitOptions(**told)
 
 
 def require(options: FitOptions, checked: Checked, parts: Parts) -> None:

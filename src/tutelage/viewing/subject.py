@@ -11,7 +11,7 @@ from tutelage.errors import ArtefactError, UsageError
 from tutelage.files import read_json
 from tutelage.student import Student, load
 from tutelage.teachers import Teacher
-from tutelage.training import FitOptions
+from tutelage.training import FitOptions, read_options
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def finished_fit(folder: Path, source: Any = None, labels: Sequence[str] | None 
             "no-source", given=f"{folder} learned from data that came from Python, or was changed",
             expected="items to look at", next=f"Give them: tutelage view {folder} PHOTOS",
         )  # fmt: skip
-    asked = FitOptions(**args.get("options", {}))
+    asked = read_options(args.get("options", {}))
     settled = asked.teacher == "auto" or asked.teachers is not None or "options" not in args
     named = student.facts.card.name if settled else asked.teacher
     options = replace(asked, teacher=named, teachers=None, time_limit=None, strict=False)
