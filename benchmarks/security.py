@@ -92,7 +92,7 @@ def summary(told: dict[str, Any]) -> dict[str, Any]:
         "targeted": {k: best[True][k] for k in keys}, "untargeted": {k: best[False][k] for k in keys},
         "labels": next(({k: r[k] for k in keys} for r in told["rows"] if r["threat"] == "T2" and not r["targeted"]), None),
         "noise": noise["success"], "gap": told["gap"], "ratio": told["ratio"], "peak": peak["cut"], "true": told["headline_cut"],
-        "seconds": told["seconds"]["total"],
+        "seconds": told.get("seconds", {}).get("total"),
     }  # fmt: skip
 
 
