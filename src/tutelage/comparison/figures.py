@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from tutelage.comparison.attempt import Attempt, read_attempt
-from tutelage.comparison.original import split_rows
 from tutelage.comparison.plan import Plan
 from tutelage.comparison.saved import data_saved
 from tutelage.comparison.speed import speed_up
@@ -22,6 +21,7 @@ from tutelage.evaluation.crossed import mean_accuracy, mean_gain
 from tutelage.evaluation.holm import holm
 from tutelage.evaluation.repeated import mcnemar_over_seeds
 from tutelage.network.decision import Mode
+from tutelage.report.items import item_groups
 
 METHOD = (
     "Intervals are of 95 % and respect both which items are tested and which seeds train: accuracies are Wilson's at the effective "
@@ -63,14 +63,7 @@ def bench(plan: Plan, attempts: Sequence[Attempt]) -> Bench:
             next="See what is wrong with: tutelage check DATA",
         )  # fmt: skip
     correct = {mode: _judged([a for a in whole if a.arm == mode], names) for mode in plan.modes}
-    return Bench(correct, _groups(plan, names))
-
-
-def _groups(plan: Plan, names: Sequence[str]) -> tuple[str, ...] | None:
-    """The group of each item; None if none has a companion in its group."""
-    known = {row["name"]: row["group"] for row in split_rows(plan.original.folder)}
-    groups = tuple(known[name] for name in names)
-    return groups if len(set(groups)) < len(groups) else None
+    return Bench(correct, item_groups(plan.original.folder, names))
 
 
 def _judged(attempts: Sequence[Attempt], names: Sequence[str]) -> npt.NDArray[np.bool_]:
@@ -172,7 +165,7 @@ def _saved(plan: Plan, attempts: Sequence[Attempt], board: Bench, student: Mode 
     shares = sorted({attempt.share for attempt in scratch})
     at = {share: [a for a in scratch if a.share == share] for share in shares}
     names = sorted(set.intersection(*(set(attempt.judged) for attempt in attempts)))
-    groups = _groups(plan, names)
+    groups = item_groups(plan.original.folder, names)
     known = [_error(_judged(group, names), groups) for group in at.values()]
     sizes = [round(np.mean([a.results["split"]["train"] for a in group])) for group in at.values()]
     own = _error(_judged([a for a in attempts if a.arm == student], names), groups)

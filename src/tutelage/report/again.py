@@ -10,9 +10,9 @@ from typing import Any
 from tutelage.errors import ArtefactError, UsageError
 from tutelage.evaluation.compare import mcnemar
 from tutelage.evaluation.crossed import mean_gain
-from tutelage.files import read_csv, read_json, write_json, write_text
+from tutelage.files import read_json, write_json, write_text
 from tutelage.report import charts
-from tutelage.report.items import read_items
+from tutelage.report.items import item_groups, read_items
 from tutelage.report.page import page, render
 from tutelage.report.thumbnails import read_pictures
 from tutelage.run import Run
@@ -108,19 +108,12 @@ def side_by_side(folders: Sequence[Path], fits: Sequence[Mapping[str, Any]]) -> 
         elif names:
             right, groups = (
                 [[items[k][name] for name in names] for k in (i, j)],
-                _groups(folders[i], names),
+                item_groups(folders[i], names),
             )
             points, low, high = (100 * value for value in mean_gain(right[:1], right[1:], groups))
             p = mcnemar(*right).two_sided if groups is None else None
             pairs.append({"a": rows[i]["name"], "b": rows[j]["name"], "points": points, "low": low, "high": high, "p": p})  # fmt: skip
     return {"runs": rows, "pairs": pairs, "warnings": warnings}
-
-
-def _groups(folder: Path, names: Sequence[str]) -> list[str] | None:
-    """What group each of some items is of (copies, ``--group-by``); None where each is alone."""
-    known = {row["name"]: row["group"] for row in read_csv(folder / "split.csv")}
-    found = [known.get(name, name) for name in names]
-    return found if len(set(found)) < len(found) else None
 
 
 def _row(folder: Path, fit: Mapping[str, Any]) -> dict[str, Any]:

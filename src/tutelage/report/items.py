@@ -37,3 +37,10 @@ def read_items(folder: Path) -> dict[str, bool]:
     if not path.exists():
         return {}
     return {row["name"]: row["correct"] == "1" for row in read_csv(path)}
+
+
+def item_groups(folder: Path, names: Sequence[str]) -> tuple[str, ...] | None:
+    """The group of each of a run's items (copies, ``--group-by``); None if none has a companion in its group."""
+    known = {row["name"]: row["group"] for row in read_csv(folder / "split.csv")}
+    groups = tuple(known[name] for name in names)
+    return groups if len(set(groups)) < len(groups) else None

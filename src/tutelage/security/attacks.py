@@ -109,9 +109,12 @@ def abstention(inquiry: Inquiry) -> dict[str, Any]:
     items, graded = inquiry.items, inquiry.perturb.graded
     made = inquiry.crafter().craft(items, "copy", inquiry.headline, inquiry.reads(), graded, inquiry.pursuit("copy"))["windows"]  # fmt: skip
     threshold, right = inquiry.subject.student.reject.threshold, inquiry.right
-    (_, harmless), (told, scores) = inquiry.examiner.scores(items.windows), inquiry.examiner.scores(made)  # fmt: skip
+    (clean, harmless), (told, scores) = inquiry.examiner.scores(items.windows), inquiry.examiner.scores(made)  # fmt: skip
     fooled = right & (told.argmax(1) != items.truth)
-    again = (unsteady(inquiry, items.windows, right), unsteady(inquiry, made, fooled))
+    again = [
+        unsteady(inquiry, windows[which], said.argmax(1)[which])
+        for windows, said, which in ((items.windows, clean, right), (made, told, fooled))
+    ]
     return {
         "clean": float((harmless[right] > threshold).mean()) if right.any() else None,
         "crafted": float((scores[fooled] > threshold).mean()) if fooled.any() else None, "fooled": int(fooled.sum()),
@@ -119,13 +122,11 @@ def abstention(inquiry: Inquiry) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def unsteady(inquiry: Inquiry, windows: npt.NDArray[Any], which: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:  # fmt: skip
-    """Of some windows, the share of ``LOOKS`` mild corruptions after which the student says something else (M,)."""
-    some = windows[which]
-    if not len(some):
+def unsteady(inquiry: Inquiry, windows: npt.NDArray[Any], first: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:  # fmt: skip
+    """Of windows (M, ...) answered so (M,), the share of ``LOOKS`` mild corruptions after which the student says something else (M,)."""
+    if not len(windows):
         return np.zeros(0)
-    first = inquiry.examiner.scores(some)[0].argmax(1)
-    looks = [_corrupted(inquiry, corruption, 1, some) for _, corruption in _spread_kinds(inquiry, LOOKS)]  # fmt: skip
+    looks = [_corrupted(inquiry, corruption, 1, windows) for _, corruption in _spread_kinds(inquiry, LOOKS)]  # fmt: skip
     otherwise = np.stack([inquiry.examiner.scores(look)[0].argmax(1) != first for look in looks])
     return np.asarray(otherwise.mean(0), dtype=np.float64)
 
