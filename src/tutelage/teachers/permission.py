@@ -16,9 +16,9 @@ from tutelage.files import cache_root, digest_file, read_json, write_json
 FILE = "code.json"
 
 
-def code_of(names: str | None) -> Iterator[Path]:
-    """The files of code among names with commas between."""
-    for name in (names or "").split(","):
+def code_of(*named: str | None) -> Iterator[Path]:
+    """The files of code among names, several of them with commas between."""
+    for name in ",".join(filter(None, named)).split(","):
         file, _, function = name.strip().rpartition(":")
         path = file if file.endswith(".py") else function
         if path.endswith(".py"):
@@ -27,8 +27,8 @@ def code_of(names: str | None) -> Iterator[Path]:
 
 def remember(*named: str | None) -> None:
     """These were named by the user."""
-    digests = {digest_file(path) for names in named for path in code_of(names) if path.is_file()}
-    if not digests <= (known := _known()):
+    digests = {digest_file(path) for path in code_of(*named) if path.is_file()}
+    if digests and not digests <= (known := _known()):
         write_json(cache_root() / FILE, {"schema": 1, "sha256": sorted(digests | known)})
 
 
@@ -38,14 +38,12 @@ def require_named(*named: str | None) -> None:
     Raises:
         UsageError: there is such.
     """
-    known = _known()
-    for names in named:
-        for path in code_of(names):
-            if not path.is_file() or digest_file(path) not in known:
-                raise UsageError(
-                    "unknown-code", given=f"a run that is of a network built by {path}, which was not named on this machine as it is now",
-                    expected="code that somebody here has allowed to run", next=f"Read it; to allow it type: tutelage advise DATA --teacher {path}:build",
-                )  # fmt: skip
+    for path in code_of(*named):
+        if not path.is_file() or digest_file(path) not in _known():
+            raise UsageError(
+                "unknown-code", given=f"a run that is of a network built by {path}, which was not named on this machine as it is now",
+                expected="code that somebody here has allowed to run", next=f"Read it; to allow it type: tutelage advise DATA --teacher {path}:build",
+            )  # fmt: skip
 
 
 def _known() -> set[str]:
